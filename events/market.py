@@ -1,0 +1,275 @@
+"""Market events: what the exchange and its clock said. Arrays in MessagePack, one per frame.
+
+Prices are won, quantities shares, times nanoseconds UTC. ``at`` is the time of receipt at the
+gateway; ``time`` inside a record is the exchange's own (one-second resolution at KIS).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from events.event import MarketEvent
+from events.identifiers import StrategyId, Symbol, TradingDate
+
+
+class Phase(StrEnum):
+    """Phase of the KRX session."""
+
+    CLOSED = "closed"
+    OPENING_AUCTION = "opening_auction"
+    CONTINUOUS = "continuous"
+    CLOSING_AUCTION = "closing_auction"
+
+
+class Aggressor(IntEnum):
+    """Side that crossed the spread."""
+
+    SELL = -1
+    NONE = 0
+    BUY = 1
+
+
+class Trade(msgspec.Struct, frozen=True, array_like=True):
+    """One print of the tape.
+
+    ``cumulative_volume`` (shares) and ``cumulative_value`` (won) count the session so far, this
+    trade included, and identify it. ``vi_reference`` is the static volatility-interruption
+    reference price, 0 when not given. ``auction`` marks a single-price match.
+    """
+
+    time: int
+    price: int
+    quantity: int
+    aggressor: Aggressor
+    cumulative_volume: int
+    cumulative_value: int
+    best_ask: int
+    best_bid: int
+    vi_reference: int
+    auction: bool
+
+
+class TradeFrame(MarketEvent, frozen=True, kw_only=True, tag="TradeFrame.1"):
+    """One to n trades of one symbol that arrived together, in exchange order."""
+
+    symbol: Symbol
+    trades: tuple[Trade, ...]
+
+    @property
+    def topic(self) -> str:
+        """``market.trade.<symbol>``."""
+        return f"market.trade.{self.symbol}"
+
+
+class QuoteFrame(MarketEvent, frozen=True, kw_only=True, tag="QuoteFrame.1"):
+    """The visible order book of one symbol, best level first, at most ten levels a side.
+
+    Levels without orders are left out. ``expected_price``/``expected_quantity`` are the indicative
+    auction match, 0 outside auctions.
+    """
+
+    symbol: Symbol
+    time: int
+    ask_prices: tuple[int, ...]
+    ask_quantities: tuple[int, ...]
+    bid_prices: tuple[int, ...]
+    bid_quantities: tuple[int, ...]
+    expected_price: int = 0
+    expected_quantity: int = 0
+
+    @property
+    def topic(self) -> str:
+        """``market.quote.<symbol>``."""
+        return f"market.quote.{self.symbol}"
+
+
+class IndexLevel(MarketEvent, frozen=True, kw_only=True, tag="IndexLevel.1"):
+    """Level of a market index in hundredths of a point (KOSPI 2,731.46 → 273146)."""
+
+    index: str
+    time: int
+    centipoints: int
+    previous_close_centipoints: int
+
+    @property
+    def topic(self) -> str:
+        """``market.index.<index>``."""
+        return f"market.index.{self.index}"
+
+
+class ProgramFlow(MarketEvent, frozen=True, kw_only=True, tag="ProgramFlow.1"):
+    """Cumulative net buying by programs in one market today, won (negative: selling)."""
+
+    market: str
+    time: int
+    cumulative_net_value: int
+
+    @property
+    def topic(self) -> str:
+        """``market.program.<market>``."""
+        return f"market.program.{self.market}"
+
+
+class SymbolReference(MarketEvent, frozen=True, kw_only=True, tag="SymbolReference.1"):
+    """The day's trading terms of one symbol, read from the broker before the open.
+
+    ``market`` is ``KOSPI`` or ``KOSDAQ``. ``status_code`` is the exchange designation (51
+    administrative, 52 danger, 53 warning, 54 caution, 58 halted, 59 overheated, otherwise 00).
+    """
+
+    symbol: Symbol
+    trading_date: TradingDate
+    name: str
+    market: str
+    base_price: int
+    lower_limit: int
+    upper_limit: int
+    status_code: str
+
+    @property
+    def topic(self) -> str:
+        """``market.status.<symbol>``."""
+        return f"market.status.{self.symbol}"
+
+
+class VolatilityInterruption(
+    MarketEvent, frozen=True, kw_only=True, tag="VolatilityInterruption.1"
+):
+    """A volatility interruption of one symbol began (``active``) or ended."""
+
+    symbol: Symbol
+    active: bool
+    reference_price: int
+
+    @property
+    def topic(self) -> str:
+        """``market.status.<symbol>``."""
+        return f"market.status.{self.symbol}"
+
+
+class Bar(msgspec.Struct, frozen=True, array_like=True):
+    """Open, high, low, close in won, volume in shares; ``start`` is the bar's left edge.
+
+    ``value`` is the traded value in won, 0 when the source has none.
+    """
+
+    start: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    value: int = 0
+
+
+class DailyHistory(MarketEvent, frozen=True, kw_only=True, tag="DailyHistory.1"):
+    """Completed daily bars before ``trading_date``, oldest first, today excluded."""
+
+    symbol: Symbol
+    trading_date: TradingDate
+    bars: tuple[Bar, ...]
+
+    @property
+    def topic(self) -> str:
+        """``market.daily.<symbol>``."""
+        return f"market.daily.{self.symbol}"
+
+    @property
+    def identity(self) -> str:
+        """One history per symbol and session."""
+        return f"daily-{self.trading_date}-{self.symbol}"
+
+
+class MinuteHistory(MarketEvent, frozen=True, kw_only=True, tag="MinuteHistory.1"):
+    """Completed one-minute bars of today from the broker's chart, oldest first.
+
+    Back-fill for symbols without a trade subscription; the bar still forming is left out.
+    """
+
+    symbol: Symbol
+    trading_date: TradingDate
+    bars: tuple[Bar, ...]
+
+    @property
+    def topic(self) -> str:
+        """``market.minute.<symbol>``."""
+        return f"market.minute.{self.symbol}"
+
+
+class ClockTick(MarketEvent, frozen=True, kw_only=True, tag="ClockTick.1"):
+    """One second passed. The only source of time for deciders; ``at`` is the full second."""
+
+    phase: Phase
+
+    @property
+    def topic(self) -> str:
+        """``market.clock``."""
+        return "market.clock"
+
+    @property
+    def identity(self) -> str:
+        """One tick per second."""
+        return f"tick-{self.at // 1_000_000_000}"
+
+
+class PhaseChanged(MarketEvent, frozen=True, kw_only=True, tag="PhaseChanged.1"):
+    """The session entered ``phase``."""
+
+    trading_date: TradingDate
+    phase: Phase
+
+    @property
+    def topic(self) -> str:
+        """``market.clock``."""
+        return "market.clock"
+
+    @property
+    def identity(self) -> str:
+        """One change into a phase per session."""
+        return f"phase-{self.trading_date}-{self.phase}"
+
+
+class OpeningAllocation(msgspec.Struct, frozen=True, array_like=True):
+    """Shares a strategy carries into the session; ``cost`` is their total cost basis in won."""
+
+    strategy: StrategyId
+    symbol: Symbol
+    quantity: int
+    cost: int
+
+
+class SessionOpened(MarketEvent, frozen=True, kw_only=True, tag="SessionOpened.1"):
+    """The session's opening books: with them one day's log explains itself.
+
+    ``open_at``/``close_at`` bound the session (09:00 and 15:30 KST on an ordinary day),
+    ``closing_auction_at`` is the end of continuous trading. ``cash`` is orderable cash and
+    ``equity`` cash plus holdings at the last close, both won. ``configuration`` holds every
+    service's settings in force as JSON text by service name; secrets are never part of it.
+    """
+
+    trading_date: TradingDate
+    open_at: int
+    closing_auction_at: int
+    close_at: int
+    cash: int
+    equity: int
+    allocations: tuple[OpeningAllocation, ...]
+    configuration: dict[str, str]
+    code_version: str
+
+    @property
+    def topic(self) -> str:
+        """``market.session.<date>``; a session opens once."""
+        return f"market.session.{self.trading_date}"
+
+    @property
+    def identity(self) -> str:
+        """One opening per date."""
+        return f"session-{self.trading_date}"
+
+    @property
+    def unique_on_topic(self) -> bool:
+        """A second opening of the same date is a mistake of the caller."""
+        return True

@@ -1,0 +1,472 @@
+"""Trading events: intents, risk decisions, the life of an order, the account.
+
+    IntentSubmitted ─▶ IntentApproved | IntentModified | IntentRejected | IntentDeferred
+                       │
+                       ▼
+    (OrderHeld) ─▶ OrderSubmitting ─▶ OrderAccepted | OrderRejected | OrderUnknown
+                                      │
+                                      ▼
+    OrderFilled* ─▶ OrderClosed
+    CancelSubmitting ─▶ CancelAccepted | CancelRejected | CancelUnknown
+
+Everything about one order stands on its own subject, so "the last sequence of this order" is what
+optimistic concurrency checks.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from events.event import Derived, Event
+from events.identifiers import FillId, IntentId, OrderId, StrategyId, Symbol, TradingDate
+
+
+class Side(StrEnum):
+    """Direction of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class IntentKind(StrEnum):
+    """What a strategy wants."""
+
+    ENTER = "enter"
+    REDUCE = "reduce"
+    EXIT = "exit"
+    FLATTEN = "flatten"
+    SET_TARGET = "set_target"
+    CANCEL_ORDERS = "cancel_orders"
+    MODIFY_RISK = "modify_risk"
+
+
+class Urgency(StrEnum):
+    """How much a fill is worth against its price; decides the order type."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class Horizon(StrEnum):
+    """How long the position is meant to live."""
+
+    INTRADAY = "intraday"
+    SWING = "swing"
+
+
+class OrderKind(StrEnum):
+    """Order type as the exchange knows it."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+
+
+class OrderState(StrEnum):
+    """State of an order, see ``kis_gateway`` for the table of transitions."""
+
+    HELD = "held"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class CheckOutcome(StrEnum):
+    """What one risk check said."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a secret
+    MODIFY = "modify"
+    REJECT = "reject"
+    DEFER = "defer"
+    NOT_APPLICABLE = "not_applicable"
+    MISSING = "missing"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One check of a decision: the value it saw, the limit it holds, what it said.
+
+    ``value`` and ``limit`` are in the check's own unit (won, ratio, count) or text; ``None`` means
+    that there was no data. ``note`` says what a reader needs beyond the numbers.
+    """
+
+    name: str
+    value: int | float | str | None
+    limit: int | float | str | None
+    outcome: CheckOutcome
+    note: str = ""
+
+
+class IntentSubmitted(Derived, frozen=True, kw_only=True, tag="IntentSubmitted.1"):
+    """A strategy's wish. It is not an order and not a position.
+
+    Prices are won. ``stop_price`` is the trigger of a breakout entry (the order leaves when a trade
+    prints at or above it), ``limit_price`` the worst acceptable price. ``protective_stop`` and
+    ``hard_stop`` guard the position afterwards. ``expires_at`` is when the wish lapses. ``attempt``
+    counts exits until flat. ``signal`` makes an entry unique per strategy, symbol and day.
+    """
+
+    intent_id: IntentId
+    strategy: StrategyId
+    symbol: Symbol
+    kind: IntentKind
+    quantity: int | None
+    urgency: Urgency
+    horizon: Horizon
+    reason: str
+    attempt: int
+    expires_at: int
+    reference_price: int | None = None
+    limit_price: int | None = None
+    stop_price: int | None = None
+    protective_stop: int | None = None
+    hard_stop: int | None = None
+    signal: str | None = None
+    facts: dict[str, int | float | str | bool | None] = msgspec.field(default_factory=dict)
+
+    @property
+    def topic(self) -> str:
+        """``trading.intent.<intent id>``."""
+        return f"trading.intent.{self.intent_id}"
+
+    @property
+    def identity(self) -> str:
+        """The intent id."""
+        return self.intent_id
+
+    @property
+    def unique_on_topic(self) -> bool:
+        """An intent is submitted once."""
+        return True
+
+
+class IntentExpired(Event, frozen=True, kw_only=True, tag="IntentExpired.1"):
+    """An intent that was due while its strategy was down and is too old to be acted on.
+
+    It stands in the intent's place, so the intent itself can never be appended later.
+    """
+
+    intent: IntentSubmitted
+
+    @property
+    def topic(self) -> str:
+        """The subject of the intent it replaces."""
+        return self.intent.topic
+
+    @property
+    def identity(self) -> str:
+        """The intent id."""
+        return self.intent.intent_id
+
+    @property
+    def unique_on_topic(self) -> bool:
+        """It takes the intent's place."""
+        return True
+
+
+class Decision(Derived, frozen=True, kw_only=True):
+    """What the risk gate said to an intent, with every check it made."""
+
+    intent_id: IntentId
+    strategy: StrategyId
+    symbol: Symbol
+    checks: tuple[Check, ...]
+
+    @property
+    def topic(self) -> str:
+        """``trading.decision.<intent id>``."""
+        return f"trading.decision.{self.intent_id}"
+
+    @property
+    def identity(self) -> str:
+        """One decision per intent."""
+        return f"{self.intent_id}-D"
+
+    @property
+    def unique_on_topic(self) -> bool:
+        """An intent is decided once."""
+        return True
+
+
+class IntentApproved(Decision, frozen=True, kw_only=True, tag="IntentApproved.1"):
+    """Allowed as asked; ``quantity`` is what may be ordered (0 for intents without shares)."""
+
+    quantity: int
+
+
+class IntentModified(Decision, frozen=True, kw_only=True, tag="IntentModified.1"):
+    """Allowed with fewer shares; ``binding_check`` is the check that cut deepest."""
+
+    quantity: int
+    requested_quantity: int
+    binding_check: str
+
+
+class IntentRejected(Decision, frozen=True, kw_only=True, tag="IntentRejected.1"):
+    """Refused by ``rejected_by``; the same intent never passes later."""
+
+    rejected_by: str
+    reason: str
+
+
+class IntentDeferred(Decision, frozen=True, kw_only=True, tag="IntentDeferred.1"):
+    """Not now, because of ``deferred_by``; the strategy may ask again with a new intent."""
+
+    deferred_by: str
+    reason: str
+
+
+class OrderEvent(Event, frozen=True, kw_only=True):
+    """A step in the life of one order."""
+
+    order_id: OrderId
+
+    @property
+    def topic(self) -> str:
+        """``trading.order.<order id>``."""
+        return f"trading.order.{self.order_id}"
+
+
+class OrderHeld(OrderEvent, frozen=True, kw_only=True, tag="OrderHeld.1"):
+    """The router keeps an approved entry until a trade prints at or above ``stop_price``."""
+
+    cause: int
+    intent_id: IntentId
+    stop_price: int
+    expires_at: int
+
+    @property
+    def identity(self) -> str:
+        """Once per order."""
+        return f"{self.order_id}-held"
+
+
+class OrderSubmitting(OrderEvent, frozen=True, kw_only=True, tag="OrderSubmitting.1"):
+    """Write-ahead: durable before the call leaves, and the call leaves at most once.
+
+    ``limit_price`` is ``None`` for a market order. ``cancel_at`` is when the router withdraws what
+    is left.
+    """
+
+    cause: int
+    intent_id: IntentId
+    strategy: StrategyId
+    symbol: Symbol
+    side: Side
+    kind: OrderKind
+    quantity: int
+    limit_price: int | None
+    cancel_at: int
+
+    @property
+    def identity(self) -> str:
+        """Once per order."""
+        return f"{self.order_id}-submitting"
+
+
+class OrderAccepted(OrderEvent, frozen=True, kw_only=True, tag="OrderAccepted.1"):
+    """The broker took the order in. ``broker_order`` and ``branch`` are kept exactly as received.
+
+    ``adopted`` is set when the answer was lost and the order was found by inquiry.
+    """
+
+    broker_order: str
+    branch: str
+    adopted: bool = False
+
+    @property
+    def identity(self) -> str:
+        """Once per order."""
+        return f"{self.order_id}-accepted"
+
+
+class OrderRejected(OrderEvent, frozen=True, kw_only=True, tag="OrderRejected.1"):
+    """The broker refused, or the router proved that the order never arrived. Terminal."""
+
+    code: str
+    message: str
+
+    @property
+    def identity(self) -> str:
+        """Once per order."""
+        return f"{self.order_id}-rejected"
+
+
+class OrderUnknown(OrderEvent, frozen=True, kw_only=True, tag="OrderUnknown.1"):
+    """The call may or may not have reached the broker; only asking the broker settles it."""
+
+    reason: str
+
+    @property
+    def identity(self) -> str:
+        """Once per order."""
+        return f"{self.order_id}-unknown"
+
+
+class FillSource(StrEnum):
+    """Where a fill was learned."""
+
+    NOTICE = "notice"
+    INQUIRY = "inquiry"
+
+
+class OrderFilled(OrderEvent, frozen=True, kw_only=True, tag="OrderFilled.1"):
+    """Shares changed hands. ``amount`` is the exact traded value in won.
+
+    ``price`` is the execution price; for several executions seen together through inquiry it is
+    their mean rounded down, and ``amount`` stays exact. ``fee`` and ``tax`` are won by the dated
+    tables of ``events.costs``.
+    """
+
+    fill_id: FillId
+    strategy: StrategyId
+    symbol: Symbol
+    side: Side
+    quantity: int
+    price: int
+    amount: int
+    cumulative_quantity: int
+    fee: int
+    tax: int
+    source: FillSource
+
+    @property
+    def identity(self) -> str:
+        """The fill id."""
+        return self.fill_id
+
+
+class OrderClosed(OrderEvent, frozen=True, kw_only=True, tag="OrderClosed.1"):
+    """Nothing more will happen to the order: ``state`` is cancelled, expired or filled."""
+
+    state: OrderState
+    filled_quantity: int
+    reason: str
+
+    @property
+    def identity(self) -> str:
+        """Once per order."""
+        return f"{self.order_id}-closed"
+
+
+class CancelSubmitting(OrderEvent, frozen=True, kw_only=True, tag="CancelSubmitting.1"):
+    """Write-ahead of a cancel; ``attempt`` counts from 1."""
+
+    attempt: int
+    reason: str
+
+    @property
+    def identity(self) -> str:
+        """Once per attempt."""
+        return f"{self.order_id}-cancel{self.attempt}"
+
+
+class CancelAccepted(OrderEvent, frozen=True, kw_only=True, tag="CancelAccepted.1"):
+    """The broker took the cancel in. Fills may still arrive until the order is closed."""
+
+    attempt: int
+    broker_order: str
+
+    @property
+    def identity(self) -> str:
+        """Once per attempt."""
+        return f"{self.order_id}-cancel{self.attempt}-accepted"
+
+
+class CancelRejected(OrderEvent, frozen=True, kw_only=True, tag="CancelRejected.1"):
+    """The broker refused the cancel, usually because the order was filled meanwhile."""
+
+    attempt: int
+    code: str
+    message: str
+
+    @property
+    def identity(self) -> str:
+        """Once per attempt."""
+        return f"{self.order_id}-cancel{self.attempt}-rejected"
+
+
+class CancelUnknown(OrderEvent, frozen=True, kw_only=True, tag="CancelUnknown.1"):
+    """The cancel may or may not have reached the broker."""
+
+    attempt: int
+    reason: str
+
+    @property
+    def identity(self) -> str:
+        """Once per attempt."""
+        return f"{self.order_id}-cancel{self.attempt}-unknown"
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """A broker position: shares held, shares that may be sold now, total cost in won."""
+
+    symbol: Symbol
+    quantity: int
+    sellable: int
+    cost: int
+    last_price: int
+
+
+class AccountSnapshot(Event, frozen=True, kw_only=True, tag="AccountSnapshot.1"):
+    """What the broker says the account holds. Complete: a symbol not listed is not held.
+
+    ``cash`` is orderable cash, ``equity`` cash after settlement plus holdings at last price, won.
+    """
+
+    trading_date: TradingDate
+    cash: int
+    equity: int
+    holdings: tuple[Holding, ...]
+
+    @property
+    def topic(self) -> str:
+        """``trading.account``."""
+        return "trading.account"
+
+    @property
+    def identity(self) -> str:
+        """One snapshot per instant."""
+        return f"account-{self.at}"
+
+
+class DriftDetected(Event, frozen=True, kw_only=True, tag="DriftDetected.1"):
+    """Broker quantity and the sum of allocations disagree while no order of the symbol works."""
+
+    trading_date: TradingDate
+    symbol: Symbol
+    broker_quantity: int
+    allocated_quantity: int
+
+    @property
+    def topic(self) -> str:
+        """``trading.account``."""
+        return "trading.account"
+
+    @property
+    def identity(self) -> str:
+        """One finding per symbol and pair of quantities and instant."""
+        return f"drift-{self.at}-{self.symbol}"
+
+
+class DriftCleared(Event, frozen=True, kw_only=True, tag="DriftCleared.1"):
+    """Broker quantity and allocations agree again."""
+
+    trading_date: TradingDate
+    symbol: Symbol
+
+    @property
+    def topic(self) -> str:
+        """``trading.account``."""
+        return "trading.account"
+
+    @property
+    def identity(self) -> str:
+        """One clearance per symbol and instant."""
+        return f"undrift-{self.at}-{self.symbol}"

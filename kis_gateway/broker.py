@@ -1,0 +1,219 @@
+"""The broker as the rest of the gateway sees it: two small ports and plain results.
+
+KIS field names stop at the classes that implement these ports. Every call that changes something
+returns exactly one of three outcomes; "no answer" is an outcome, never an exception and never an
+empty result. Every inquiry returns a complete result or raises: nothing is inferred from absence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from events import Symbol, TradingDate
+from events.market import Bar, IndexLevel, ProgramFlow, QuoteFrame, SymbolReference, TradeFrame
+from events.signal import Feed
+from events.trading import Holding, OrderKind, Side
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker took it in. Numbers exactly as received; they are sent back verbatim."""
+
+    broker_order: str
+    branch: str
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker certainly did not take it in. ``throttled`` when only the rate was too high."""
+
+    code: str
+    message: str
+    throttled: bool = False
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True):
+    """No clear answer: time-out, reset, 5xx, an answer that cannot be read. It may have worked."""
+
+    reason: str
+
+
+Outcome = Accepted | Refused | Unknown
+
+
+class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the broker must get it. ``limit_price`` is ``None`` for a market order."""
+
+    symbol: Symbol
+    side: Side
+    kind: OrderKind
+    quantity: int
+    limit_price: int | None
+
+
+class CancelTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """Withdraw everything left of an order."""
+
+    broker_order: str
+    branch: str
+    symbol: Symbol
+
+
+class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the day's orders. ``original`` is the parent's number, ``None`` when it has none.
+
+    ``filled_amount`` is the exact traded value in won. ``ordered_at`` is ns UTC.
+    """
+
+    broker_order: str
+    original: str | None
+    branch: str
+    symbol: Symbol
+    side: Side
+    quantity: int
+    limit_price: int
+    filled_quantity: int
+    filled_amount: int
+    cancelled_quantity: int
+    rejected_quantity: int
+    remaining_quantity: int
+    is_cancel: bool
+    ordered_at: int
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete balance: every page read. A symbol not listed is not held. Won."""
+
+    cash: int
+    equity: int
+    holdings: tuple[Holding, ...]
+
+
+class FillNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of one order, from the encrypted notice stream. ``quantity`` of this fill."""
+
+    broker_order: str
+    symbol: Symbol
+    side: Side
+    quantity: int
+    price: int
+    order_quantity: int
+    time: int
+
+
+class OrderNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """An order, amend or cancel was received, confirmed or refused at the exchange."""
+
+    broker_order: str
+    original: str | None
+    symbol: Symbol
+    side: Side
+    quantity: int
+    rejected: bool
+    cancelled: bool
+    time: int
+
+
+class FeedLost(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection is down; ``at`` is when the last frame arrived (ns UTC)."""
+
+    at: int
+    reason: str
+
+
+class FeedRestored(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection is up again and every subscription has been acknowledged anew."""
+
+    at: int
+    lost_at: int
+
+
+class FrameRejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame that could not be decoded, with its text; nothing is lost."""
+
+    at: int
+    frame: str
+    error: str
+
+
+FeedMessage = (
+    TradeFrame
+    | QuoteFrame
+    | IndexLevel
+    | FillNotice
+    | OrderNotice
+    | FeedLost
+    | FeedRestored
+    | FrameRejected
+)
+
+
+class Broker(Protocol):
+    """Everything the gateway asks of the broker over REST. One object per app key."""
+
+    async def submit(self, ticket: OrderTicket) -> Outcome:
+        """Send one order, once. Never retried here or by the caller."""
+        ...
+
+    async def cancel(self, ticket: CancelTicket) -> Outcome:
+        """Send one cancel, once."""
+        ...
+
+    async def orders(self, day: TradingDate) -> Sequence[BrokerOrder]:
+        """Return all orders of a day, all pages. Raises ``InquiryFailed``."""
+        ...
+
+    async def balance(self) -> Balance:
+        """Return the complete balance, all pages. Raises ``InquiryFailed``."""
+        ...
+
+    async def reference(self, symbol: Symbol, day: TradingDate) -> SymbolReference:
+        """Return the symbol's trading terms of the day. Raises ``InquiryFailed``."""
+        ...
+
+    async def daily_bars(self, symbol: Symbol, before: TradingDate, count: int) -> Sequence[Bar]:
+        """Return the newest ``count`` completed daily bars before a date, oldest first.
+
+        Fewer when the symbol is younger. Raises ``InquiryFailed``.
+        """
+        ...
+
+    async def minute_bars(self, symbol: Symbol, until: int) -> Sequence[Bar]:
+        """Return today's completed one-minute bars up to an instant (ns UTC), oldest first.
+
+        The bar still forming is left out. Raises ``InquiryFailed``.
+        """
+        ...
+
+    async def index_level(self, index: str) -> IndexLevel:
+        """Return the present level of ``KOSPI`` or ``KOSDAQ``. Raises ``InquiryFailed``."""
+        ...
+
+    async def program_flow(self, market: str) -> ProgramFlow:
+        """Return today's cumulative net program buying of a market. Raises ``InquiryFailed``."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        ...
+
+
+class MarketFeed(Protocol):
+    """The broker's real-time stream: one connection per app key, kept alive by itself."""
+
+    async def subscribe(self, feed: Feed, symbol: Symbol) -> None:
+        """Ask for a feed; returns once acknowledged. Raises ``SubscriptionRefused``."""
+        ...
+
+    async def unsubscribe(self, feed: Feed, symbol: Symbol) -> None:
+        """Give a feed back; returns once acknowledged."""
+        ...
+
+    def messages(self) -> AsyncIterator[FeedMessage]:
+        """Yield everything received, in order, for ever; reconnects on its own and says so."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        ...

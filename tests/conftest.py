@@ -1,0 +1,30 @@
+"""Fixtures every room shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def krx_data() -> Path:
+    """Return the folder of recorded KRX data: ``krx_minute/`` and ``krx_daily/``.
+
+    Looked for at ``KST_TEST_DATA``, then beside the checkout. Under ``CI`` its absence fails.
+    """
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("KST_TEST_DATA", beside))
+    if not (folder / "krx_minute").is_dir():
+        message = f"no recorded KRX data at {folder}: set KST_TEST_DATA to its folder"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
