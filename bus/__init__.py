@@ -3,6 +3,8 @@
 Other rooms see the ``Log`` port, the ``Processor`` protocol with its runner, and ``TimeSource``.
 """
 
+from bus.audit import AuditReport, Flaw, audit_log, run_auditor
+from bus.derivation import Disagreement
 from bus.errors import (
     AppendConflict,
     AppendUnknown,
@@ -15,30 +17,55 @@ from bus.errors import (
     ServerTooOld,
     StreamMismatch,
 )
-from bus.log import Entry, Log, LogIdentity, Reader, Recorded, entry
+from bus.jetstream_log import JetStreamLog
+from bus.log import MAX_BATCH, Entry, Log, LogIdentity, Reader, Recorded, entry
+from bus.memory_log import MemoryLog
+from bus.nats_server import NatsServer, free_port
 from bus.processor import Processor
+from bus.progress import OnProgress, Progress, ServiceProgress, ignore_progress
+from bus.rederivation import Rederivation, logged_sessions, rederive
+from bus.runner import ProcessorFactory, run_processor
 from bus.time_source import ManualTime, SharedTime, SystemTime, TimeSource
 
 __all__ = [
+    "MAX_BATCH",
     "AppendConflict",
     "AppendUnknown",
+    "AuditReport",
     "BusError",
     "DataDirectoryError",
+    "Disagreement",
     "Divergence",
     "Entry",
+    "Flaw",
     "IdentityReused",
+    "JetStreamLog",
     "Log",
     "LogIdentity",
     "LogRegressed",
     "LogUnavailable",
     "ManualTime",
+    "MemoryLog",
+    "NatsServer",
+    "OnProgress",
     "Processor",
+    "ProcessorFactory",
+    "Progress",
     "Reader",
     "Recorded",
+    "Rederivation",
     "ServerTooOld",
+    "ServiceProgress",
     "SharedTime",
     "StreamMismatch",
     "SystemTime",
     "TimeSource",
+    "audit_log",
     "entry",
+    "free_port",
+    "ignore_progress",
+    "logged_sessions",
+    "rederive",
+    "run_auditor",
+    "run_processor",
 ]

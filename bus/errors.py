@@ -28,6 +28,10 @@ class LogUnavailable(BusError):
         super().__init__(f"{what}: {remedy}")
 
 
+class NoAnswer(LogUnavailable):
+    """The server did not answer a question in time, or the connection is down."""
+
+
 class ServerTooOld(BusError):
     """The server lacks what the log's guarantees need."""
 

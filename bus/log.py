@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import msgspec
 
 from events import AccountId, Event, codec, subjects
+
+MAX_BATCH: Final = 1_000
+"""Most entries one append can hold: the server's limit of an atomic batch."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -81,8 +84,11 @@ class Log(Protocol):
         """Whose log it is."""
         ...
 
-    async def append(self, entries: Sequence[Entry]) -> tuple[int, ...]:
-        """Append all entries or none, durably; return their sequences.
+    async def append(self, entries: Sequence[Entry], *, atomic: bool = True) -> tuple[int, ...]:
+        """Append entries durably and in order; return their sequences.
+
+        ``atomic`` appends all or none. Without it a failure may leave the first ones stored, which
+        is faster for a handful of entries that do not depend on each other.
 
         An entry whose identity already stands with equal bytes is not stored again and yields the
         sequence it has. Up to 1,000 entries.

@@ -1,0 +1,213 @@
+"""Fingerprints of the log, so that a changed or lost entry is found and named.
+
+The auditor reads every entry and now and then appends ``LogSealed``: a rolling SHA-256 over all
+entries so far and one CRC-32 per entry of the sealed range. ``audit_log`` recomputes them:
+the digest
+says whether anything changed, the checksums say where. The first seal starts at sequence 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from bus.errors import AppendConflict
+from bus.log import Log, Recorded, entry
+from bus.progress import OnProgress, ignore_progress
+from events import codec, subjects
+from events.errors import CodecError
+from events.ops import LogSealed
+
+_TOPIC: Final = "ops.auditor"
+_SEAL_EVERY: Final = 5_000
+"""Entries per seal by default: about 30 KiB of event each."""
+_WAIT: Final = 0.25
+_START: Final = hashlib.sha256(b"kst log").hexdigest()
+
+
+class Flaw(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry that is not what was sealed. ``kind`` is ``changed``, ``missing`` or ``digest``."""
+
+    sequence: int
+    subject: str
+    kind: str
+    detail: str
+
+
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
+    """``sealed`` and ``unsealed`` count entries; ``flaws`` lists what is wrong, first first."""
+
+    sealed: int
+    unsealed: int
+    digest: str
+    flaws: tuple[Flaw, ...]
+
+
+class _Range:
+    """The entries since the last seal."""
+
+    def __init__(self, first: int, digest: str) -> None:
+        self.first = first
+        self._previous = digest
+        self._hash = hashlib.sha256(bytes.fromhex(digest))
+        self.checksums = bytearray()
+        self.subjects: list[str] = []
+
+    def add(self, recorded: Recorded) -> None:
+        prefix = b"%d %s " % (recorded.sequence, recorded.subject.encode())
+        self._hash.update(prefix)
+        self._hash.update(recorded.payload)
+        checksum = zlib.crc32(recorded.payload, zlib.crc32(prefix))
+        self.checksums += checksum.to_bytes(4, "big")
+        self.subjects.append(recorded.subject)
+
+    @property
+    def count(self) -> int:
+        return len(self.checksums) // 4
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+async def run_auditor(
+    log: Log,
+    *,
+    stop: asyncio.Event,
+    on_progress: OnProgress = ignore_progress,
+    seal_every: int = _SEAL_EVERY,
+) -> None:
+    """Seal the log every ``seal_every`` entries, and what is left when ``stop`` is set.
+
+    Raises:
+        BusError: the log cannot be read or appended to.
+    """
+    last_seal, open_range = await _resume(log)
+    async with log.read(after=open_range.first - 1) as reader:
+        while True:
+            ending = stop.is_set()
+            batch = await reader.batch(0.05 if ending else _WAIT)
+            for recorded in batch:
+                open_range.add(recorded)
+                if open_range.count >= seal_every:
+                    last_seal = await _seal(log, open_range, recorded, last_seal)
+                    open_range = _Range(recorded.sequence + 1, open_range.digest)
+            if batch:
+                newest = batch[-1]
+            on_progress(open_range.first + open_range.count - 1, reader.pending)
+            if ending and not batch and reader.pending == 0:
+                if open_range.count > 1:
+                    # A range of one entry is the previous seal itself.
+                    await _seal(log, open_range, newest, last_seal)
+                return
+
+
+async def _resume(log: Log) -> tuple[int, _Range]:
+    stored = await log.last(_TOPIC)
+    if stored is None:
+        return 0, _Range(1, _START)
+    event = codec.decode(stored.payload)
+    assert isinstance(event, LogSealed)
+    return stored.sequence, _Range(event.last + 1, event.digest)
+
+
+async def _seal(log: Log, sealed: _Range, newest: Recorded, last_seal: int) -> int:
+    try:
+        at = codec.decode(newest.payload).at
+    except CodecError:
+        at = newest.stored_at
+    event = LogSealed(
+        at=at,
+        cause=newest.sequence,
+        first=sealed.first,
+        last=newest.sequence,
+        digest=sealed.digest,
+        checksums=bytes(sealed.checksums),
+    )
+    try:
+        (sequence,) = await log.append([entry(log.account, event, expected=last_seal)])
+    except AppendConflict:
+        structlog.get_logger().error("second_auditor", first=sealed.first)
+        raise
+    return sequence
+
+
+async def audit_log(log: Log) -> AuditReport:
+    """Return whether every sealed entry is what it was when it was sealed."""
+    seals = await _seals(log)
+    flaws: list[Flaw] = []
+    digest = _START
+    position = 0
+    sealed = 0
+    open_range = _Range(1, digest)
+    pending_seals = iter(seals)
+    seal = next(pending_seals, None)
+    end = (await log.info()).last_sequence
+    async with log.read() as reader:
+        while position < end and (batch := await reader.batch(5.0)):
+            for recorded in batch:
+                for lost in range(position + 1, recorded.sequence):
+                    flaws.append(_missing(lost))
+                    open_range.checksums += bytes(4)
+                    open_range.subjects.append("")
+                position = recorded.sequence
+                open_range.add(recorded)
+                if seal is not None and recorded.sequence == seal.last:
+                    flaws += _compare(open_range, seal)
+                    sealed += open_range.count
+                    open_range = _Range(seal.last + 1, seal.digest)
+                    digest = seal.digest
+                    seal = next(pending_seals, None)
+    flaws += [_missing(lost) for lost in range(position + 1, end + 1)]
+    return AuditReport(sealed=sealed, unsealed=open_range.count, digest=digest, flaws=tuple(flaws))
+
+
+async def _seals(log: Log) -> Sequence[LogSealed]:
+    found: list[LogSealed] = []
+    if await log.last(_TOPIC) is None:
+        return found
+    async with log.read(topics=(_TOPIC,)) as reader:
+        while batch := await reader.batch(1.0):
+            for recorded in batch:
+                event = codec.decode(recorded.payload)
+                if isinstance(event, LogSealed):
+                    found.append(event)
+            if reader.pending == 0:
+                break
+    return found
+
+
+def _missing(sequence: int) -> Flaw:
+    return Flaw(sequence=sequence, subject="", kind="missing", detail="no entry at this sequence")
+
+
+def _compare(found: _Range, seal: LogSealed) -> list[Flaw]:
+    if found.digest == seal.digest:
+        return []
+    flaws = [
+        Flaw(
+            sequence=found.first + n // 4,
+            subject=found.subjects[n // 4],
+            kind="changed",
+            detail=f"checksum {found.checksums[n : n + 4].hex()} instead of "
+            f"{seal.checksums[n : n + 4].hex()}",
+        )
+        for n in range(0, len(seal.checksums), 4)
+        if found.subjects[n // 4] and found.checksums[n : n + 4] != seal.checksums[n : n + 4]
+    ]
+    if not flaws:
+        flaws = [
+            Flaw(
+                sequence=seal.last,
+                subject=subjects.PREFIX,
+                kind="digest",
+                detail=f"entries {seal.first}..{seal.last} do not give the sealed digest",
+            )
+        ]
+    return flaws

@@ -1,0 +1,279 @@
+"""An ordered reader that notices every gap.
+
+The client library's ordered consumer drops messages silently when its queue overflows and takes
+many seconds to recover. This one pulls bounded batches from an ephemeral consumer, so the bound is
+the back-pressure; it checks the consumer's own sequence on every message, listens for heartbeats,
+and on any doubt starts a new consumer right after the last entry it handed out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from bus.errors import LogUnavailable, NoAnswer
+from bus.log import Recorded
+from bus.stream import api
+
+_SECOND: Final = 1_000_000_000
+_WINDOW: Final = 2_000
+"""Most entries requested and not yet handed out."""
+
+_HEARTBEAT: Final = 2.0
+_EXPIRES: Final = 30.0
+_SILENCE: Final = 2.5 * _HEARTBEAT
+_IDLE_CONSUMER: Final = 60.0
+_RESTART_PAUSE: Final = 0.1
+
+_PULL_ENDED: Final = frozenset({"404", "408"})
+_HEARTBEAT_STATUS: Final = "100"
+
+
+class AckSubject(NamedTuple):
+    """What the reply subject of a delivered message says. ``stored_at`` is ns UTC."""
+
+    stream_sequence: int
+    consumer_sequence: int
+    stored_at: int
+    pending: int
+
+
+def parse_ack_subject(reply: str) -> AckSubject:
+    """Return the facts in a JetStream reply subject of either format.
+
+    Nine tokens: ``$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>``; eleven
+    or twelve have domain and account hash after ``ACK`` (ADR-15).
+
+    Raises:
+        ValueError: it is neither.
+    """
+    tokens = reply.split(".")
+    if len(tokens) == 9:
+        return AckSubject(int(tokens[5]), int(tokens[6]), int(tokens[7]), int(tokens[8]))
+    if len(tokens) in (11, 12):
+        return AckSubject(int(tokens[7]), int(tokens[8]), int(tokens[9]), int(tokens[10]))
+    raise ValueError(f"no JetStream reply subject: {reply!r}")
+
+
+class JetStreamReader:
+    """Reads a stream in order from just after a sequence; use as an async context manager."""
+
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        *,
+        after: int,
+        filters: Sequence[str],
+        reconnects: Callable[[], int],
+    ) -> None:
+        """Prepare a reader; ``reconnects`` counts the connection's reconnects."""
+        self._client = client
+        self._stream = stream
+        self._filters = list(filters)
+        self._reconnects = reconnects
+        self._seen_reconnects = reconnects()
+        self._handed_out = after
+        self._buffer: deque[Recorded] = deque()
+        self._arrived = asyncio.Event()
+        self._subscription: Subscription | None = None
+        self._consumer: str | None = None
+        self._inbox = ""
+        self._generation = 0
+        self._next_consumer_sequence = 1
+        self._requested = 0
+        self._server_pending = 0
+        self._heard = 0.0
+        self._broken: str | None = None
+        self.restarts = 0
+
+    async def __aenter__(self) -> Self:
+        await self._start_or_break()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._drop()
+
+    @property
+    def pending(self) -> int:
+        """Matching entries on the log, as last heard, that have not been returned yet."""
+        return len(self._buffer) + self._server_pending
+
+    async def batch(self, wait: float) -> Sequence[Recorded]:
+        """Return what has arrived, in order; empty when nothing did within ``wait`` wall seconds.
+
+        A lost connection or server is waited out: the reader resumes where it was.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait
+        while not self._buffer:
+            remaining = deadline - loop.time()
+            if remaining <= 0:
+                return ()
+            self._judge(loop.time())
+            if self._broken is not None:
+                await self._restart()
+                continue
+            await self._pull()
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(remaining, _HEARTBEAT)):
+                    await self._arrived.wait()
+        found = list(self._buffer)
+        self._buffer.clear()
+        self._handed_out = found[-1].sequence
+        await self._pull()
+        return found
+
+    def _judge(self, now: float) -> None:
+        if self._seen_reconnects != self._reconnects():
+            self._seen_reconnects = self._reconnects()
+            self._broken = "the connection was renewed"
+        elif now - self._heard > _SILENCE:
+            self._broken = "no heartbeat"
+
+    async def _restart(self) -> None:
+        self.restarts += 1
+        structlog.get_logger().info(
+            "reader_restarts", stream=self._stream, after=self._handed_out, reason=self._broken
+        )
+        await self._drop()
+        await self._start_or_break()
+
+    async def _start_or_break(self) -> None:
+        try:
+            await self._start()
+        except (NoAnswer, NatsError, OSError) as error:
+            self._broken = f"no reader yet: {error}"
+            await asyncio.sleep(_RESTART_PAUSE)
+
+    async def _start(self) -> None:
+        self._generation += 1
+        self._buffer.clear()
+        self._next_consumer_sequence = 1
+        self._requested = 0
+        self._broken = None
+        self._seen_reconnects = self._reconnects()
+        self._inbox = self._client.new_inbox()
+        generation = self._generation
+
+        async def receive(message: Msg) -> None:
+            self._receive(message, generation)
+
+        self._subscription = await self._client.subscribe(
+            self._inbox, cb=receive, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        answer = await api(
+            self._client,
+            f"CONSUMER.CREATE.{self._stream}",
+            {
+                "stream_name": self._stream,
+                "config": {
+                    "deliver_policy": "by_start_sequence",
+                    "opt_start_seq": self._handed_out + 1,
+                    "ack_policy": "none",
+                    "replay_policy": "instant",
+                    "filter_subjects": self._filters,
+                    "inactive_threshold": int(_IDLE_CONSUMER * _SECOND),
+                    "num_replicas": 1,
+                    "mem_storage": True,
+                },
+            },
+        )
+        if (error := answer.get("error")) is not None:
+            raise LogUnavailable(
+                f"no reader on {self._stream}: {error.get('description')}", "see nats-server.log"
+            )
+        self._consumer = answer["name"]
+        self._server_pending = answer["num_pending"]
+        self._heard = asyncio.get_running_loop().time()
+        await self._pull()
+
+    async def _drop(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        consumer, self._consumer = self._consumer, None
+        with contextlib.suppress(NatsError, OSError):
+            if subscription is not None:
+                await subscription.unsubscribe()
+            if consumer is not None and self._client.is_connected:
+                await self._client.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{consumer}")
+
+    async def _pull(self) -> None:
+        wanted = _WINDOW - self._requested
+        if wanted < _WINDOW // 4 or self._consumer is None:
+            return
+        request = msgspec.json.encode(
+            {
+                "batch": wanted,
+                "expires": int(_EXPIRES * _SECOND),
+                "idle_heartbeat": int(_HEARTBEAT * _SECOND),
+            }
+        )
+        try:
+            await self._client.publish(
+                f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}",
+                request,
+                reply=self._inbox,
+            )
+        except (NatsError, OSError) as error:
+            self._broken = str(error)
+            return
+        self._requested += wanted
+
+    def _receive(self, message: Msg, generation: int) -> None:
+        if generation != self._generation or self._broken is not None:
+            return
+        self._heard = asyncio.get_running_loop().time()
+        headers = message.headers
+        if not message.reply:
+            self._on_status(headers or {})
+            return
+        facts = parse_ack_subject(message.reply)
+        if facts.consumer_sequence != self._next_consumer_sequence:
+            self._broken = (
+                f"gap: consumer sequence {facts.consumer_sequence} after "
+                f"{self._next_consumer_sequence - 1}"
+            )
+            self._arrived.set()
+            return
+        self._next_consumer_sequence += 1
+        self._requested -= 1
+        self._server_pending = facts.pending
+        self._buffer.append(
+            Recorded(
+                sequence=facts.stream_sequence,
+                subject=message.subject,
+                payload=message.data,
+                identity=headers.get("Nats-Msg-Id", "") if headers else "",
+                stored_at=facts.stored_at,
+            )
+        )
+        self._arrived.set()
+
+    def _on_status(self, headers: dict[str, str]) -> None:
+        status = headers.get("Status", "")
+        if status == _HEARTBEAT_STATUS:
+            return
+        if status in _PULL_ENDED:
+            # The pull ran out; the waiting batch() asks again.
+            self._requested -= int(headers.get("Nats-Pending-Messages", self._requested))
+            self._arrived.set()
+            return
+        self._broken = f"status {status} {headers.get('Description', '')}"
+        self._arrived.set()
