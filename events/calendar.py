@@ -8,17 +8,15 @@ the calendar refuses to answer. The gateway compares each morning with the broke
 
 from __future__ import annotations
 
+import warnings
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from events.errors import CalendarHorizon, NotASession
 from events.identifiers import TradingDate
 from events.market import Phase
-
-if TYPE_CHECKING:
-    from exchange_calendars import ExchangeCalendar
 
 KST: Final = ZoneInfo("Asia/Seoul")
 VERIFIED_FROM: Final = date(2015, 1, 1)
@@ -105,15 +103,13 @@ def session(day: date) -> TradingSession:
     _require_verified(day)
     if day in CLOSED:
         raise NotASession(day, CLOSED[day])
-    calendar = _xkrx()
-    label = day.isoformat()
-    if not calendar.is_session(label):
+    hours = _regular_hours().get(day)
+    if hours is None:
         raise NotASession(day, "weekend" if day.weekday() >= 5 else "holiday")
     if day in LATE:
         open_at, close_at = instant(day, time(10)), instant(day, time(16, 30))
     else:
-        open_at = int(calendar.session_open(label).value)
-        close_at = int(calendar.session_close(label).value)
+        open_at, close_at = hours
     return TradingSession(
         trading_date=trading_date(day),
         day=day,
@@ -131,7 +127,7 @@ def is_session(day: date) -> bool:
         CalendarHorizon: the date is outside the verified span.
     """
     _require_verified(day)
-    return day not in CLOSED and bool(_xkrx().is_session(day.isoformat()))
+    return day not in CLOSED and day in _regular_hours()
 
 
 def next_session(day: date, count: int = 1) -> date:
@@ -166,10 +162,19 @@ def _require_verified(day: date) -> None:
 
 
 @lru_cache(maxsize=1)
-def _xkrx() -> ExchangeCalendar:
+def _regular_hours() -> dict[date, tuple[int, int]]:
+    """Return (open, close) in ns UTC of every session the library knows in the verified span."""
     # Imported here: it pulls pandas (a third of a second) and few processes ask for dates.
     import exchange_calendars
 
-    return exchange_calendars.get_calendar(
-        "XKRX", start=VERIFIED_FROM.isoformat(), end=VERIFIED_UNTIL.isoformat()
-    )
+    with warnings.catch_warnings():
+        # The library's own use of pandas; nothing a user of this calendar could act on.
+        warnings.simplefilter("ignore")
+        calendar = exchange_calendars.get_calendar(
+            "XKRX", start=VERIFIED_FROM.isoformat(), end=VERIFIED_UNTIL.isoformat()
+        )
+        schedule = calendar.schedule
+        return {
+            row.Index.date(): (int(row.open.value), int(row.close.value))
+            for row in schedule.itertuples()
+        }
