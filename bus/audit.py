@@ -184,7 +184,12 @@ async def _seals(log: Log) -> Sequence[LogSealed]:
 
 
 def _missing(sequence: int) -> Flaw:
-    return Flaw(sequence=sequence, subject="", kind="missing", detail="no entry at this sequence")
+    return Flaw(
+        sequence=sequence,
+        subject="",
+        kind="missing",
+        detail="lost, or damaged on disk: the server has no entry at this sequence",
+    )
 
 
 def _compare(found: _Range, seal: LogSealed) -> list[Flaw]:
@@ -201,7 +206,8 @@ def _compare(found: _Range, seal: LogSealed) -> list[Flaw]:
         for n in range(0, len(seal.checksums), 4)
         if found.subjects[n // 4] and found.checksums[n : n + 4] != seal.checksums[n : n + 4]
     ]
-    if not flaws:
+    if not flaws and "" not in found.subjects:
+        # Lost entries are reported as such and explain the digest.
         flaws = [
             Flaw(
                 sequence=seal.last,
