@@ -75,7 +75,9 @@ class Derivation:
             self._roles[recorded.subject] = role
         is_input, is_output = role
         disagreement = None
-        if is_output and self._processor.owns(event):
+        # An expiry is written by the runner, in the place of an output of the processor.
+        said = event.intent if isinstance(event, IntentExpired) else event
+        if is_output and self._processor.owns(said):
             disagreement = self._match(recorded, event)
         if not is_input:
             return (), disagreement

@@ -2,13 +2,13 @@
 
 GatewayError
 ├── InquiryFailed         a question to the broker got no complete answer
+│   └── FieldMissing      a documented field is absent from an answer
 ├── SubscriptionRefused   the broker refused a real-time feed
 ├── AuthenticationFailed  no token or approval key could be had
 ├── FrameError            a WebSocket frame that cannot be decoded (carries the frame)
 │   ├── MalformedFrame
 │   ├── ShortFrame
 │   └── DecryptionFailed
-├── FieldMissing          a documented field is absent from an answer
 ├── IllegalTransition     an order event that does not fit the order's state
 └── SettingsError         a contradictory or incomplete configuration
 """
@@ -61,11 +61,11 @@ class DecryptionFailed(FrameError):
     """The payload does not decrypt with the key of this connection."""
 
 
-class FieldMissing(GatewayError):
+class FieldMissing(InquiryFailed):
     """A documented field is absent."""
 
     def __init__(self, call: str, field: str) -> None:
-        super().__init__(f"{call}: the answer lacks the field {field}")
+        super().__init__(call, "FIELD_MISSING", f"the answer lacks the field {field}")
         self.field = field
 
 

@@ -54,7 +54,7 @@ class EveryFifth:
         self.quantity = quantity
 
     def owns(self, event: Event) -> bool:
-        return isinstance(event, IntentSubmitted | IntentExpired)
+        return isinstance(event, IntentSubmitted)
 
     def handle(self, delivery: Delivery) -> Sequence[Event]:
         self.seen += 1

@@ -115,6 +115,7 @@ class Refusal(StrEnum):
     NO_SHARES = "no_shares"
     NOTHING_TO_CANCEL = "nothing_to_cancel"
     MARKET_ORDER_NOT_ALLOWED = "market_order_not_allowed"
+    """The kind of order is not taken now, such as an immediate order during an auction."""
     NO_SUCH_ORDER = "no_such_order"
 
 

@@ -1,0 +1,83 @@
+"""The session of one issue as printed: last, open, high, low, totals, and one-minute bars.
+
+A bar covers [start, start + 60 s) and exists only for minutes with a trade.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from events.market import Bar
+
+_MINUTE: Final = 60_000_000_000
+
+
+class Tape:
+    """Running statistics of the prints; every number is 0 before the first one."""
+
+    __slots__ = (
+        "_bar_close",
+        "_bar_high",
+        "_bar_low",
+        "_bar_open",
+        "_bar_start",
+        "_bar_until",
+        "_bar_value",
+        "_bar_volume",
+        "_bars",
+        "high",
+        "last",
+        "low",
+        "open",
+        "value",
+        "volume",
+    )
+
+    def __init__(self) -> None:
+        self.last = self.open = self.high = self.low = self.volume = self.value = 0
+        self._bars: list[Bar] = []
+        self._bar_start = self._bar_until = 0
+        self._bar_open = self._bar_high = self._bar_low = self._bar_close = 0
+        self._bar_volume = self._bar_value = 0
+
+    def print(self, at: int, price: int, quantity: int) -> None:
+        """Enter a trade; trades come in order of time."""
+        amount = price * quantity
+        if not self.volume:
+            self.open = self.high = self.low = price
+        elif price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
+        self.last = price
+        self.volume += quantity
+        self.value += amount
+        if at >= self._bar_until:
+            if self._bar_volume:
+                self._bars.append(self._forming())
+            self._bar_start = at - at % _MINUTE
+            self._bar_until = self._bar_start + _MINUTE
+            self._bar_open = self._bar_high = self._bar_low = price
+            self._bar_volume = self._bar_value = 0
+        elif price > self._bar_high:
+            self._bar_high = price
+        elif price < self._bar_low:
+            self._bar_low = price
+        self._bar_close = price
+        self._bar_volume += quantity
+        self._bar_value += amount
+
+    def minute_bars(self) -> tuple[Bar, ...]:
+        """Return the bars so far, oldest first, the forming one included."""
+        return (*self._bars, self._forming()) if self._bar_volume else ()
+
+    def _forming(self) -> Bar:
+        return Bar(
+            self._bar_start,
+            self._bar_open,
+            self._bar_high,
+            self._bar_low,
+            self._bar_close,
+            self._bar_volume,
+            self._bar_value,
+        )

@@ -1,0 +1,115 @@
+"""What can be read from the exchange at any moment: accounts, orders, the tape. Frozen snapshots.
+
+A view never changes after it was handed out, so a caller may keep it and show it later. Won,
+shares, ns UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from events import Symbol
+from events.market import Phase
+from events.trading import OrderKind, Side
+
+
+class HoldingView(msgspec.Struct, frozen=True, kw_only=True):
+    """One issue in one account.
+
+    ``quantity`` is what is held now and ``sellable`` that less what working sells claim. ``cost``
+    is the purchase amount of what is still held, without fees, by the moving average. A holding
+    that was sold out today stays listed with quantity 0 and its turnover of the day.
+    """
+
+    symbol: Symbol
+    quantity: int
+    sellable: int
+    cost: int
+    bought_quantity: int
+    bought_amount: int
+    sold_quantity: int
+    sold_amount: int
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """One account.
+
+    ``cash`` counts every trade at once, settled or not: on KRX the proceeds of a sale may be
+    spent again before they settle on the second business day. ``reserved`` is what working buys
+    may still cost, fee included, and ``available_cash`` = ``cash`` − ``reserved`` is what can be
+    ordered with now. Fees and taxes are sums of the day.
+    """
+
+    account: str
+    cash: int
+    reserved: int
+    available_cash: int
+    holdings: Mapping[Symbol, HoldingView]
+    fees: int
+    taxes: int
+
+
+class OrderStatus(StrEnum):
+    """What became of an order number."""
+
+    WORKING = "working"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    """What was left was withdrawn by a cancel, a replace or the order's own condition."""
+    EXPIRED = "expired"
+    """What was left when the session ended."""
+    REJECTED = "rejected"
+    CONFIRMED = "confirmed"
+    """A cancel that withdrew its target."""
+
+
+class OrderView(msgspec.Struct, frozen=True, kw_only=True):
+    """One order number of the day: a new order, a replace or a cancel.
+
+    ``parent`` is the order that a replace or cancel was aimed at. The filled, cancelled, rejected
+    and remaining quantities add up to ``quantity``, except for a cancel, whose ``quantity`` is what
+    it withdrew and whose other counts are 0. ``price`` is ``None`` for market orders.
+    ``filled_amount`` is exact.
+    """
+
+    order_number: str
+    parent: str | None
+    symbol: Symbol
+    side: Side
+    kind: OrderKind
+    price: int | None
+    quantity: int
+    filled_quantity: int
+    filled_amount: int
+    cancelled_quantity: int
+    rejected_quantity: int
+    remaining_quantity: int
+    is_cancel: bool
+    at: int
+    status: OrderStatus
+
+
+class TapeView(msgspec.Struct, frozen=True, kw_only=True):
+    """The session of one issue so far; prices are 0 while there was no trade or no order.
+
+    ``asks``/``bids`` are (price, quantity), best first, our clients' orders included.
+    ``vi_reference`` is the reference price of the static volatility interruption: the last
+    single-price match, before the first one the base price. ``value`` is won.
+    """
+
+    symbol: Symbol
+    phase: Phase
+    last: int
+    open: int
+    high: int
+    low: int
+    volume: int
+    value: int
+    vi_reference: int
+    best_ask: int
+    best_bid: int
+    asks: tuple[tuple[int, int], ...]
+    bids: tuple[tuple[int, int], ...]

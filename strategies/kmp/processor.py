@@ -1,0 +1,349 @@
+"""KMP as a processor: what each entry of the log changes, and what follows from it.
+
+State is a function of the session's log alone. Handing a new processor the same entries gives the
+same outputs, byte for byte; a restart is nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from events import trading
+from events.event import Delivery, Event
+from events.market import (
+    ClockTick,
+    DailyHistory,
+    IndexLevel,
+    MinuteHistory,
+    PhaseChanged,
+    ProgramFlow,
+    QuoteFrame,
+    SessionOpened,
+    SymbolReference,
+    TradeFrame,
+    VolatilityInterruption,
+)
+from events.ops import GatesReported, SetupChanged, WouldBlock
+from events.signal import OpeningBaseline, SlotsRequested, UniverseSelected
+from strategies.errors import ConfigurationMissing
+from strategies.kmp import gates
+from strategies.kmp.desk import Desk
+from strategies.kmp.entries import Entries
+from strategies.kmp.positions import Positions
+from strategies.kmp.regime import MarketRegime
+from strategies.kmp.settings import KmpSettings, parse_settings
+from strategies.kmp.setup import Setup
+from strategies.kmp.states import HELD, State
+from strategies.kmp.subscriptions import wanted_after_scan, wanted_before_scan
+from strategies.kmp.universe import Universe
+from strategies.runtime import SlotBook
+from strategies.runtime.session_clock import SECOND
+
+NAME: Final = "kmp"
+"""Name of the service and of its configuration in the session."""
+
+_ENTRY_STATES: Final = frozenset({State.WATCH_BREAK, State.WAIT_ACCEPTANCE})
+
+
+def kmp_from_session(session: SessionOpened) -> KmpProcessor:
+    """Return the processor of one session, configured as the session says.
+
+    Raises:
+        ConfigurationMissing: the session carries no ``kmp`` configuration.
+        InvalidSettings: the configuration cannot be used.
+    """
+    text = session.configuration.get(NAME)
+    if text is None:
+        raise ConfigurationMissing(NAME, tuple(sorted(session.configuration)))
+    return KmpProcessor(session, parse_settings(text))
+
+
+class KmpProcessor:
+    """The KMP strategy for one session."""
+
+    def __init__(self, session: SessionOpened, settings: KmpSettings) -> None:
+        self._settings = settings
+        self._desk = Desk(session, settings)
+        clock = self._desk.clock
+        self._regime = MarketRegime(settings, clock.open_at)
+        sectors: dict[str, list[Setup]] = {}
+        self._entries = Entries(self._desk, self._regime, sectors)
+        self._positions = Positions(self._desk, self._regime, self._entries.cutoff)
+        self._universe = universe = Universe(self._desk, self._entries, sectors)
+        self._slots = SlotBook(
+            self._desk.strategy,
+            clock.trading_date,
+            settings.slot_request_interval_sec * SECOND,
+        )
+        self._reported = self._breadth_thin = False
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            TradeFrame: self._on_trades,
+            QuoteFrame: self._on_quote,
+            ClockTick: self._on_clock,
+            PhaseChanged: self._on_clock,
+            IndexLevel: self._regime.observe_index,
+            ProgramFlow: self._on_program,
+            VolatilityInterruption: self._on_interruption,
+            UniverseSelected: universe.on_universe,
+            SymbolReference: universe.on_reference,
+            DailyHistory: universe.on_daily,
+            OpeningBaseline: universe.on_baseline,
+            MinuteHistory: universe.on_minutes,
+            trading.AccountSnapshot: self._desk.equity.observe,
+            trading.OrderFilled: self._on_fill,
+            trading.IntentApproved: self._on_own,
+            trading.IntentModified: self._on_own,
+            trading.IntentRejected: self._on_own,
+            trading.IntentDeferred: self._on_own,
+            trading.IntentExpired: self._on_own,
+            trading.OrderHeld: self._on_own,
+            trading.OrderSubmitting: self._on_own,
+            trading.OrderRejected: self._on_own,
+            trading.OrderClosed: self._on_own,
+        }
+
+    @property
+    def name(self) -> str:
+        """``kmp``."""
+        return NAME
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """Market data, signals, the account, and what became of intents and orders."""
+        return (
+            "market.session.*",
+            "market.clock",
+            "market.trade.*",
+            "market.quote.*",
+            "market.index.*",
+            "market.program.*",
+            "market.status.*",
+            "market.daily.*",
+            "market.minute.*",
+            "signal.universe",
+            "signal.baseline",
+            "trading.account",
+            "trading.intent.*",
+            "trading.decision.*",
+            "trading.order.*",
+        )
+
+    @property
+    def outputs(self) -> Sequence[str]:
+        """Intents, subscription requests and reports."""
+        return ("trading.intent.*", "signal.slots", f"ops.{self._desk.strategy}")
+
+    def owns(self, event: Event) -> bool:
+        """Return whether a logged event was derived by this strategy."""
+        return (
+            isinstance(
+                event,
+                trading.IntentSubmitted
+                | SlotsRequested
+                | SetupChanged
+                | WouldBlock
+                | GatesReported,
+            )
+            and event.strategy == self._desk.strategy
+        )
+
+    def handle(self, delivery: Delivery) -> Sequence[Event]:
+        """Evolve by one entry and return what follows from it."""
+        event = delivery.event
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            return ()
+        desk = self._desk
+        desk.begin(delivery)
+        handler(event)
+        if desk.slots_urgent:
+            self._request_slots()
+        return desk.outputs
+
+    # --- market data ---
+
+    def _on_trades(self, event: TradeFrame) -> None:
+        setup = self._universe.setups.get(event.symbol)
+        if setup is None or setup.inert:
+            return
+        clock = self._desk.clock
+        clock.advance(event.at)
+        tape = setup.tape
+        for trade in event.trades:
+            if not tape.add(trade, clock.now):
+                continue
+            state = setup.state
+            if state in _ENTRY_STATES:
+                self._entries.on_price(setup, trade.price)
+            elif state is State.IN_POSITION and setup.exit_reason is None:
+                self._positions.on_price(setup, trade.price)
+
+    def _on_quote(self, event: QuoteFrame) -> None:
+        setup = self._universe.setups.get(event.symbol)
+        if setup is not None and not setup.inert:
+            self._desk.clock.advance(event.at)
+            setup.tape.quote(event)
+
+    def _on_program(self, event: ProgramFlow) -> None:
+        self._regime.observe_program(event, max(event.at, self._desk.clock.now))
+
+    def _on_interruption(self, event: VolatilityInterruption) -> None:
+        setup = self._universe.setups.get(event.symbol)
+        if setup is not None:
+            setup.tape.interrupted(event.at)
+
+    # --- time ---
+
+    def _on_clock(self, event: ClockTick | PhaseChanged) -> None:
+        desk = self._desk
+        clock = desk.clock
+        clock.observe(event)
+        now = clock.now
+        self._adopt_carried()
+        self._universe.on_clock()
+        if now >= clock.open_at:
+            self._judge_market()
+        for setup in list(desk.active.values()):
+            if setup.state in HELD:
+                self._positions.on_clock(setup)
+            else:
+                self._entries.on_clock(setup)
+        if (desk.slots_changed or now < self._entries.cutoff) and self._slots.due(now):
+            self._request_slots()
+        if clock.over and not self._reported:
+            self._reported = True
+            self._report()
+
+    def _adopt_carried(self) -> None:
+        for symbol in self._desk.book.positions:
+            setup = self._universe.setup(symbol)
+            if setup.state is State.IDLE:
+                self._positions.adopt_carried(setup)
+
+    def _judge_market(self) -> None:
+        """Judge the market once per clock event, and count its gates while entries are possible."""
+        desk, regime = self._desk, self._regime
+        now = desk.clock.now
+        if now >= self._entries.cutoff or not self._universe.scanned:
+            regime.entries_open = False
+            return
+        minute = (now - desk.clock.open_at) // (60 * SECOND)
+        regime.read_breadth(
+            sum(self._leads(setup, minute) for setup in self._universe.candidates), now
+        )
+        regime.judge()
+        for name, blocks, value in (
+            ("risk_off", regime.risk_off, regime.index_change),
+            ("chop", regime.chop, regime.index_range),
+            (
+                "breadth",
+                None if regime.breadth_ok is None else not regime.breadth_ok,
+                regime.breadth,
+            ),
+        ):
+            if blocks is None:
+                desk.gates.missing(name)
+            else:
+                desk.gates.judge(name, not blocks, value, now)
+        program = regime.program(now)
+        if program is None:
+            desk.gates.missing("program")
+        else:
+            desk.gates.judge("program", True, str(program), now)
+        strict = self._settings.regime_breadth_min.strict
+        thin = regime.entries_open and regime.breadth is not None and regime.breadth < strict
+        if thin and not self._breadth_thin:
+            desk.would_have_blocked(
+                None, "REGIME_BREADTH", regime.breadth, strict, state=f"since-{now}"
+            )
+        self._breadth_thin = thin
+
+    def _leads(self, setup: Setup, minute: int) -> bool:
+        """Return whether a candidate counts in the breadth of the market."""
+        if setup.state is State.DONE:
+            return setup.completed_trade
+        settings = self._settings
+        tape = setup.tape
+        tape.roll(minute)
+        rvol = gates.relative_volume(
+            tape.bars.last_minute_volume(minute),
+            setup.baseline.minute_volume if setup.baseline is not None else 0,
+        )
+        vwap = tape.vwap.value
+        return (
+            setup.surge >= settings.breadth_surge_min
+            and rvol is not None
+            and rvol >= settings.breadth_rvol_min
+            and vwap is not None
+            and tape.price >= vwap
+        )
+
+    # --- own intents, orders and fills ---
+
+    def _on_own(self, event: Event) -> None:
+        desk = self._desk
+        own = desk.tracker.observe(event)
+        if own is None:
+            return
+        desk.clock.advance(event.at)
+        setup = self._universe.setups[own.symbol]
+        if own.intent.kind is trading.IntentKind.ENTER:
+            if isinstance(event, trading.OrderClosed):
+                self._entries.on_order(setup, own, event)
+            elif isinstance(event, trading.OrderRejected):
+                self._entries.on_order(setup, own, None)
+            else:
+                self._entries.on_answer(setup, own)
+        elif own.intent.kind in (trading.IntentKind.EXIT, trading.IntentKind.FLATTEN):
+            self._positions.on_exit_event(setup, own)
+
+    def _on_fill(self, event: trading.OrderFilled) -> None:
+        desk = self._desk
+        if desk.book.fill(event):
+            desk.clock.advance(event.at)
+            self._positions.on_fill(self._universe.setup(event.symbol), event)
+
+    # --- reporting ---
+
+    def _request_slots(self) -> None:
+        desk = self._desk
+        now = desk.clock.now
+        desk.slots_changed = desk.slots_urgent = False
+        if self._universe.scanned:
+            wanted = wanted_after_scan(
+                desk.active.values(),
+                self._settings,
+                now=now,
+                cutoff=self._entries.cutoff,
+                ticks={
+                    setup.symbol: desk.tick(setup, setup.range_high)
+                    for setup in desk.active.values()
+                },
+            )
+        else:
+            wanted = [
+                *wanted_after_scan(
+                    desk.active.values(), self._settings, now=now, cutoff=0, ticks={}
+                ),
+                *wanted_before_scan(
+                    (setup for setup in self._universe.members if setup.state is State.IDLE),
+                    self._settings.scan_top_n,
+                ),
+            ]
+        request = self._slots.request(wanted, now=now, at=desk.at, cause=desk.cause)
+        if request is not None:
+            desk.outputs.append(request)
+
+    def _report(self) -> None:
+        desk = self._desk
+        desk.outputs.append(
+            desk.gates.report(
+                at=desk.at,
+                cause=desk.cause,
+                strategy=desk.strategy,
+                trading_date=desk.clock.trading_date,
+                intents=desk.tracker.ids,
+                would_block=desk.would_block.counts,
+            )
+        )

@@ -1,0 +1,159 @@
+"""The market as a whole: risk-off, chop, breadth, and what programs are doing.
+
+Judged once per clock second from logged events. The last index level stays known: a poll that did
+not come is not good news. What has never been known is ``None`` and keeps entries closed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import StrEnum
+
+from events.market import IndexLevel, ProgramFlow
+from strategies.indicators import Ewma
+from strategies.kmp.settings import KmpSettings
+from strategies.runtime.session_clock import SECOND
+
+
+class ProgramRegime(StrEnum):
+    """Direction of net program buying over the markets."""
+
+    STRONG_INFLOW = "strong_inflow"
+    MIXED = "mixed"
+    OUTFLOW = "outflow"
+
+
+class _Program:
+    __slots__ = ("cumulative", "ewma", "period", "seen_at")
+
+    def __init__(self, alpha: float) -> None:
+        self.ewma = Ewma(alpha)
+        self.cumulative: int | None = None
+        self.period = -1
+        self.seen_at = 0
+
+
+class MarketRegime:
+    """Index, breadth and program readings of the session."""
+
+    def __init__(self, settings: KmpSettings, open_at: int) -> None:
+        self._settings = settings
+        self._open_at = open_at
+        self._first = self._high = self._low = self._last = self._previous_close = 0
+        self._readings: deque[int] = deque(maxlen=settings.breadth_readings)
+        self._next_reading_at = 0
+        self._programs = {name: _Program(settings.ewma_alpha) for name in settings.program_markets}
+        self.breadth: int | None = None
+        self.entries_open = False
+        """Result of the last ``judge``: neither risk-off nor a bad regime nor anything unknown."""
+
+    def observe_index(self, event: IndexLevel) -> None:
+        """Take in a level of the configured index; levels before the open do not count."""
+        if event.index != self._settings.index_name or event.time < self._open_at:
+            return
+        level = event.centipoints
+        if self._first == 0:
+            self._first = self._high = self._low = level
+        self._high = max(self._high, level)
+        self._low = min(self._low, level)
+        self._last = level
+        self._previous_close = event.previous_close_centipoints
+
+    def observe_program(self, event: ProgramFlow, now: int) -> None:
+        """Take in a market's cumulative net program buying; one reading per poll period counts.
+
+        A fall of the cumulative value is selling. Each session starts anew, nothing else resets.
+        """
+        program = self._programs.get(event.market)
+        if program is None:
+            return
+        program.seen_at = now
+        period = (now - self._open_at) // (self._settings.program_poll_sec * SECOND)
+        if period <= program.period:
+            return
+        if program.cumulative is not None:
+            program.ewma.add(event.cumulative_net_value - program.cumulative)
+        program.cumulative = event.cumulative_net_value
+        program.period = period
+
+    def read_breadth(self, breadth: int, now: int) -> None:
+        """Take in the number of leading candidates; readings keep their least spacing."""
+        self.breadth = breadth
+        if now >= self._next_reading_at:
+            self._readings.append(breadth)
+            self._next_reading_at = now + self._settings.breadth_reading_sec * SECOND
+
+    @property
+    def index_change(self) -> float | None:
+        """Change of the index from its previous close as a fraction, ``None`` when unknown."""
+        if self._last == 0 or self._previous_close == 0:
+            return None
+        return self._last / self._previous_close - 1
+
+    @property
+    def risk_off(self) -> bool | None:
+        """Whether the index is down by ``risk_off_pct`` or more, ``None`` when unknown."""
+        if self._last == 0 or self._previous_close == 0:
+            return None
+        return self._last <= self._previous_close * (1 - self._settings.risk_off_pct)
+
+    @property
+    def index_range(self) -> float | None:
+        """(high − low since the open) ÷ first level, ``None`` when unknown."""
+        return (self._high - self._low) / self._first if self._first else None
+
+    @property
+    def chop(self) -> bool | None:
+        """Whether the index stands still and few candidates lead; ``None`` until known.
+
+        A moving index is never chop, so the readings matter only for a still one.
+        """
+        moved = self.index_range
+        if moved is None or len(self._readings) < self._settings.breadth_readings:
+            return None
+        if moved >= self._settings.chop_range_min:
+            return False
+        return all(reading < self._settings.chop_breadth_min for reading in self._readings)
+
+    @property
+    def breadth_ok(self) -> bool | None:
+        """Whether enough candidates lead, ``None`` before the first count."""
+        if self.breadth is None:
+            return None
+        return self.breadth >= self._settings.of(self._settings.regime_breadth_min)
+
+    def judge(self) -> bool:
+        """Return and keep whether the market allows entries; unknown means no."""
+        self.entries_open = (
+            self.risk_off is False and self.chop is False and self.breadth_ok is True
+        )
+        return self.entries_open
+
+    def program(self, now: int) -> ProgramRegime | None:
+        """Return the program regime, ``None`` when a market has no fresh reading (count as mixed).
+
+        Fresh: the last event is at most ``program_stale_polls`` polls old.
+        """
+        settings = self._settings
+        longest = settings.program_poll_sec * settings.program_stale_polls * SECOND
+        trends: list[float] = []
+        for program in self._programs.values():
+            if program.ewma.value is None or now - program.seen_at > longest:
+                return None
+            trends.append(program.ewma.value)
+        if all(trend > 0 for trend in trends):
+            return ProgramRegime.STRONG_INFLOW
+        if all(trend < 0 for trend in trends):
+            return ProgramRegime.OUTFLOW
+        return ProgramRegime.MIXED
+
+
+def program_multiplier(regime: ProgramRegime | None, settings: KmpSettings) -> float:
+    """Return the size multiplier of a program regime; unknown counts as mixed."""
+    match regime:
+        case ProgramRegime.STRONG_INFLOW:
+            return settings.program_inflow_multiplier
+        case ProgramRegime.OUTFLOW:
+            return settings.program_outflow_multiplier
+        case ProgramRegime.MIXED | None:
+            return settings.program_mixed_multiplier

@@ -1,0 +1,389 @@
+"""KMP while it holds shares: every exit reason, attempts until flat, flatten, alarm, adoption."""
+
+from __future__ import annotations
+
+import pytest
+
+from events.identifiers import StrategyId, Symbol, order_id
+from events.market import OpeningAllocation, Phase
+from events.ops import SetupChanged
+from events.trading import (
+    IntentExpired,
+    IntentKind,
+    IntentSubmitted,
+    OrderRejected,
+    OrderState,
+    Side,
+)
+from strategies.kmp.exits import ExitReason
+from tests.strategies.days import (
+    HYNIX,
+    KMP,
+    NAVER,
+    SAMSUNG,
+    Day,
+    at,
+    breathe,
+    held_day,
+    intent_of,
+    session,
+    submitted_day,
+)
+
+
+def exits(day: Day) -> list[IntentSubmitted]:
+    """Return all exits of the first symbol, flattening ones included, in order."""
+    return [
+        intent
+        for intent in day.of(IntentSubmitted)
+        if intent.symbol == SAMSUNG and intent.kind in (IntentKind.EXIT, IntentKind.FLATTEN)
+    ]
+
+
+# --- each reason ---
+
+
+def hard_stop(day: Day) -> None:
+    day.print("09:16:40", 49_850)
+
+
+def structure_stop(day: Day) -> None:
+    day.print("09:16:40", 49_650)
+
+
+def acceptance_failure(day: Day) -> None:
+    for second in range(32, 39):
+        day.print(f"09:16:{second}", 50_150, 40_000)
+    day.print("09:16:40", 49_900, bid=49_850, ask=49_900)
+
+
+def stall(day: Day) -> None:
+    day.print("09:24:31", 50_150)
+
+
+def trailing(day: Day) -> None:
+    day.print("09:16:40", 51_100)
+    day.print("09:16:50", 50_600)
+
+
+def risk_off(day: Day) -> None:
+    day.index("09:16:40", 267_300)
+    day.tick("09:16:41")
+
+
+def flatten(day: Day) -> None:
+    day.tick("14:29:59")
+    assert exits(day) == []
+    day.tick("14:30:00")
+
+
+CASES = {
+    ExitReason.RISK_OFF: risk_off,
+    ExitReason.HARD_STOP: hard_stop,
+    ExitReason.STRUCTURE_STOP: structure_stop,
+    ExitReason.ACCEPTANCE_FAILURE: acceptance_failure,
+    ExitReason.STALL_SCRATCH: stall,
+    ExitReason.TRAILING_STOP: trailing,
+    ExitReason.FLATTEN_TIME: flatten,
+}
+
+
+def test_every_exit_reason_has_a_case() -> None:
+    """Shares without a setup have tests of their own below."""
+    assert set(CASES) | {ExitReason.NO_SETUP} == set(ExitReason)
+
+
+@pytest.mark.parametrize("reason", CASES)
+def test_exit_reason_fires_and_sells_everything(reason: ExitReason) -> None:
+    """A full exit of the allocation, urgent, named after its rule."""
+    # A hard stop of five ATR lies under the structure stop, so that the latter can be seen.
+    loose = reason in (ExitReason.STRUCTURE_STOP, ExitReason.ACCEPTANCE_FAILURE)
+    day = held_day(hard_stop_atr_mult=5.0 if loose else 1.2)
+    CASES[reason](day)
+    (exit_,) = exits(day)
+    assert exit_.reason == reason
+    assert exit_.quantity == 399
+    assert exit_.attempt == 1
+    flattening = reason is ExitReason.FLATTEN_TIME
+    assert exit_.kind is (IntentKind.FLATTEN if flattening else IntentKind.EXIT)
+    assert exit_.intent_id == intent_of(f"005930-{'F' if flattening else 'X'}1")
+    assert exit_.expires_at == exit_.at + 60_000_000_000
+    assert exit_.facts["entry"] == 50_100
+
+
+def test_prices_inside_the_rules_hold_the_position() -> None:
+    """Nothing fires between the stops and the trail."""
+    day = held_day()
+    day.print("09:16:40", 49_900)
+    day.print("09:16:41", 50_200)
+    day.print("09:16:42", 50_151)
+    day.tick("09:16:43")
+    assert exits(day) == []
+    assert day.path()[-1] == "IN_POSITION"
+
+
+def test_trail_compares_after_the_new_maximum() -> None:
+    """51,100 keeps half of 1,000: 50,600; with falling ticks it keeps 0.7: 50,800."""
+    day = held_day()
+    day.print("09:16:40", 51_100)
+    day.print("09:16:41", 51_000, 1)
+    assert exits(day) == []
+    day.print("09:16:42", 50_600, 1)
+    assert exits(day)[0].facts["trail"] == 50_600
+
+
+def test_trail_tightens_while_programs_sell() -> None:
+    """Outflow in both markets keeps 0.7 of the gain at once."""
+    day = held_day()
+    for text, value in (("09:16:35", 0), ("09:17:35", -10)):
+        for market in ("KOSPI", "KOSDAQ"):
+            day.program(text, market, value)
+    day.print("09:17:40", 51_100)
+    day.print("09:17:41", 50_800, 1)
+    assert exits(day)[0].facts["trail"] == 50_800
+
+
+def test_exits_do_not_need_the_entry_gates() -> None:
+    """A position is sold whatever the regime, the cutoff or missing data say."""
+    day = held_day()
+    day.account("09:20:00", 0)
+    day.tick("11:00:00")
+    day.print("11:00:01", 49_000)
+    assert exits(day)[0].reason == "hard_stop"
+
+
+# --- attempts ---
+
+
+def stopped_day() -> tuple[Day, IntentSubmitted]:
+    """Return a day at 09:17:00 whose hard stop has just fired."""
+    day = held_day()
+    day.print("09:17:00", 49_850)
+    return day, exits(day)[0]
+
+
+def test_approved_exit_is_pending_until_the_shares_are_gone() -> None:
+    """IN_POSITION → PENDING_EXIT with the approval, → DONE with the last share."""
+    day, exit_ = stopped_day()
+    assert day.path()[-1] == "IN_POSITION"
+    day.approve("09:17:00.5", exit_)
+    assert day.path()[-1] == "PENDING_EXIT"
+    order = day.order("09:17:01", exit_)
+    day.fill("09:17:02", order, Side.SELL, 300, 49_800)
+    day.print("09:17:03", 49_700)
+    assert day.path()[-1] == "PENDING_EXIT"
+    day.fill("09:17:04", order, Side.SELL, 99, 49_800, cumulative=399)
+    assert day.path()[-1] == "DONE"
+    assert day.reason() == "hard_stop"
+    day.close("09:17:04", order, 399, OrderState.FILLED)
+    day.tick("09:17:20")
+    assert len(exits(day)) == 1
+
+
+def test_exit_repeats_with_growing_waits_and_the_rest() -> None:
+    """3, 5, 10, 30 seconds after each attempt that did not make it flat."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00", exit_)
+    order = day.order("09:17:00", exit_)
+    day.fill("09:17:01", order, Side.SELL, 100, 49_800)
+    day.close("09:17:05", order, 100)
+    day.tick("09:17:07")
+    assert len(exits(day)) == 1
+    day.tick("09:17:08")
+    second = exits(day)[1]
+    assert (second.intent_id, second.attempt) == (intent_of("005930-X2"), 2)
+    assert second.quantity == 299
+    assert second.reason == "hard_stop"
+    day.reject("09:17:08", second)
+    day.tick("09:17:12")
+    assert len(exits(day)) == 2
+    day.tick("09:17:13")
+    day.defer("09:17:13", exits(day)[2])
+    day.tick("09:17:22")
+    assert len(exits(day)) == 3
+    day.tick("09:17:23")
+    day.approve("09:17:24", exits(day)[3])
+    order = day.order("09:17:24", exits(day)[3])
+    day.send(OrderRejected(at=at("09:17:25"), order_id=order, code="1", message="no"))
+    day.tick("09:17:54")
+    assert len(exits(day)) == 4
+    day.tick("09:17:55")
+    assert len(exits(day)) == 5
+    assert day.path()[-1] == "PENDING_EXIT", "never back to IN_POSITION"
+
+
+def test_refused_first_exit_stays_in_position_and_is_repeated() -> None:
+    """The rule that fired stays fired although price recovers."""
+    day, exit_ = stopped_day()
+    day.reject("09:17:00.5", exit_)
+    day.print("09:17:01", 50_500)
+    day.tick("09:17:03")
+    assert len(exits(day)) == 1
+    day.tick("09:17:04")
+    assert len(exits(day)) == 2
+    assert day.path()[-1] == "IN_POSITION"
+
+
+def test_no_second_exit_while_one_is_alive() -> None:
+    """An undecided exit blocks the next until it lapses; a working order blocks it for good."""
+    day, exit_ = stopped_day()
+    day.tick("09:17:59")
+    assert len(exits(day)) == 1
+    day.tick("09:18:00")
+    second = exits(day)[1]
+    day.approve("09:18:00.5", second)
+    day.order("09:18:01", second)
+    for text in ("09:19:00", "09:25:00"):
+        day.tick(text)
+    assert len(exits(day)) == 2
+    day.reject("09:25:01", exit_)
+    day.tick("09:25:10")
+    assert len(exits(day)) == 2
+
+
+def test_exit_too_old_at_a_restart_is_repeated_at_once() -> None:
+    """It was never submitted, so it owes no wait."""
+    day, exit_ = stopped_day()
+    day.send(IntentExpired(at=at("09:17:30"), intent=exit_))
+    day.tick("09:17:31")
+    assert exits(day)[1].intent_id == intent_of("005930-X2")
+
+
+def test_router_may_replace_an_exit_order_itself() -> None:
+    """While a second order of the same attempt works, no further attempt is made."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00", exit_)
+    first = day.order("09:17:00", exit_)
+    day.close("09:17:03", first, 0)
+    second = day.order("09:17:04", exit_, ordinal=2)
+    day.tick("09:17:30")
+    assert len(exits(day)) == 1
+    day.close("09:17:31", second, 0)
+    day.tick("09:17:34")
+    assert len(exits(day)) == 2
+
+
+def test_flatten_repeats_until_the_deadline_and_then_alarms_once() -> None:
+    """From 14:30 attempts are FLATTEN intents; at 15:20 they end with an alarm on record."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00", exit_)
+    first = day.order("09:17:00", exit_)
+    day.tick("14:30:00")
+    assert len(exits(day)) == 1, "the first attempt's order still works"
+    day.close("14:30:01", first, 0)
+    day.tick("14:30:04")
+    flatten_ = exits(day)[1]
+    assert (flatten_.kind, flatten_.reason) == (IntentKind.FLATTEN, "flatten_time")
+    assert flatten_.intent_id == intent_of("005930-F2")
+    assert flatten_.facts["first_reason"] == "hard_stop"
+    day.reject("15:19:50", flatten_)
+    day.tick("15:20:00", Phase.CLOSING_AUCTION)
+    day.tick("15:20:01", Phase.CLOSING_AUCTION)
+    assert len(exits(day)) == 2
+    alarms = [each for each in day.of(SetupChanged) if each.reason == "not_flat_at_deadline"]
+    assert [(alarm.previous, alarm.state) for alarm in alarms] == [("PENDING_EXIT", "PENDING_EXIT")]
+    assert alarms[0].facts == {"quantity": 399, "attempts": 2}
+
+
+def test_exit_cancels_what_still_works_of_the_entry() -> None:
+    """A partly filled entry must not go on buying what is being sold."""
+    day, intent = submitted_day()
+    day.approve("09:16:30.2", intent)
+    order = day.order("09:16:30.3", intent)
+    day.fill("09:16:31", order, Side.BUY, 100, 50_100)
+    day.print("09:16:32", 49_850)
+    day.tick("09:16:33")
+    assert exits(day)[0].quantity == 100
+    cancel = day.intents(IntentKind.CANCEL_ORDERS)[0]
+    assert cancel.reason == "entry_no_longer_wanted"
+    day.fill("09:16:34", order, Side.BUY, 50, 50_100, cumulative=150)
+    day.reject("09:16:34", exits(day)[0])
+    day.tick("09:16:37")
+    assert exits(day)[1].quantity == 150
+
+
+# --- stops known outside ---
+
+
+def test_risen_trail_is_reported_to_the_risk_layer() -> None:
+    """MODIFY_RISK with the trail on its tick, at most once a minute, only when it rose."""
+    day = held_day()
+    day.print("09:16:40", 51_130)
+    day.tick("09:16:41")
+    (first,) = day.intents(IntentKind.MODIFY_RISK)
+    assert first.protective_stop == 50_600, "50,615 rounded down to 100 won"
+    assert first.intent_id == intent_of("005930-M1")
+    day.approve("09:16:42", first)
+    day.print("09:17:00", 51_500)
+    day.tick("09:17:40")
+    assert len(day.intents(IntentKind.MODIFY_RISK)) == 1
+    day.tick("09:17:41")
+    assert day.intents(IntentKind.MODIFY_RISK)[1].protective_stop == 50_800
+    day.tick("09:19:00")
+    assert len(day.intents(IntentKind.MODIFY_RISK)) == 2
+
+
+def test_position_sold_by_the_risk_layer_is_done() -> None:
+    """Its fill is the strategy's fill; no exit of its own follows."""
+    day = held_day()
+    foreign = order_id(intent_of("005930-S1"), 1)
+    day.fill("09:16:40", foreign, Side.SELL, 399, 49_600)
+    assert day.path()[-1] == "DONE"
+    assert day.reason() == "sold_by_risk_layer"
+    assert exits(day) == []
+
+
+def test_fills_of_others_change_nothing() -> None:
+    """Another strategy trades the same symbol."""
+    day = held_day()
+    foreign = order_id(intent_of("005930-S1"), 1)
+    assert day.fill("09:16:40", foreign, Side.SELL, 399, 49_600, strategy=StrategyId("KPR")) == []
+    assert day.path()[-1] == "IN_POSITION"
+
+
+def test_completed_trade_still_counts_as_leading() -> None:
+    """Breadth does not decay because a leader was traded; a setup merely given up leaves it."""
+    day = held_day()
+    order = order_id(intent_of("005930-S1"), 1)
+    day.fill("09:16:40", order, Side.SELL, 399, 50_700)
+    breathe(day, 16, (HYNIX,))
+    day.tick("09:17:00")
+    day.print("09:17:01", 50_200, symbol=HYNIX)
+    assert day.path(HYNIX)[-1] == "WAIT_ACCEPTANCE", "two lead: the finished one and this one"
+    day.tick("09:18:00")
+    day.print("09:18:01", 50_200, symbol=NAVER)
+    assert day.path(NAVER)[-1] == "WATCH_BREAK"
+
+
+# --- shares without a setup ---
+
+
+def test_carried_shares_are_sold_when_the_market_opens() -> None:
+    """An intraday strategy sells what an earlier session left; not before continuous trading."""
+    day = Day(session(allocations=(OpeningAllocation(KMP, SAMSUNG, 70, 3_500_000),)))
+    day.universe()
+    day.reference()
+    day.history()
+    day.tick("08:59:00", Phase.OPENING_AUCTION)
+    assert day.path() == ["IN_POSITION"]
+    assert day.reason() == "carried_over"
+    assert exits(day) == []
+    day.phase("09:00:00", Phase.CONTINUOUS)
+    (exit_,) = exits(day)
+    assert (exit_.reason, exit_.quantity) == ("no_setup", 70)
+    day.print("09:00:01", 40_000)
+    assert len(exits(day)) == 1
+    day.minutes("09:15:00")
+    day.tick("09:15:50")
+    assert day.path() == ["IN_POSITION"], "held shares are no candidate"
+
+
+def test_shares_never_planned_are_sold_at_once() -> None:
+    """A fill in a symbol KMP has no setup for is adopted and sold."""
+    day = held_day()
+    other = Symbol("100000")
+    day.fill("09:16:40", order_id(intent_of("100000-S1"), 1), Side.BUY, 10, 10_000, symbol=other)
+    assert day.path(other) == ["IN_POSITION"]
+    (exit_,) = day.intents(IntentKind.EXIT, other)
+    assert (exit_.reason, exit_.quantity) == ("no_setup", 10)
+    assert exit_.reference_price is None
