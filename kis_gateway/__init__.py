@@ -1,1 +1,55 @@
-"""Room."""
+"""The edge to the broker: Korea Investment & Securities (KIS) Open API.
+
+Token and limits, REST and WebSocket, the market-data publisher, the session clock, the order router
+and reconciliation. One gateway process owns an app key. KIS field names stop in this room; what
+leaves it are events. ``simulator`` is a KIS server with a matching exchange inside.
+
+    async with KisBroker(settings, time) as broker:
+        feed = KisFeed(settings, broker.credentials, time)
+        await run_gateway(log=log, time=time, broker=broker, feed=feed, …)
+
+The names are imported on first use: the simulated exchange inside this room is pure and must be
+importable, by a backtest for example, without loading a network client.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kis_gateway.errors import GatewayError, SettingsError
+    from kis_gateway.feed import KisFeed
+    from kis_gateway.kis_broker import KisBroker
+    from kis_gateway.opening import StrategyUniverse
+    from kis_gateway.service import run_gateway
+    from kis_gateway.service_settings import GatewaySettings
+    from kis_gateway.settings import KisSettings, from_environment
+
+__all__ = [
+    "GatewayError",
+    "GatewaySettings",
+    "KisBroker",
+    "KisFeed",
+    "KisSettings",
+    "SettingsError",
+    "StrategyUniverse",
+    "from_environment",
+    "run_gateway",
+]
+
+_HOMES = {
+    "GatewayError": "errors",
+    "GatewaySettings": "service_settings",
+    "KisBroker": "kis_broker",
+    "KisFeed": "feed",
+    "KisSettings": "settings",
+    "SettingsError": "errors",
+    "StrategyUniverse": "opening",
+    "from_environment": "settings",
+    "run_gateway": "service",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
