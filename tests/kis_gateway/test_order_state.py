@@ -1,0 +1,208 @@
+"""The table of order states: what may follow what."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events import OrderId
+from events.identifiers import fill_id
+from events.trading import (
+    CancelAccepted,
+    CancelRejected,
+    CancelSubmitting,
+    CancelUnknown,
+    FillSource,
+    OrderAccepted,
+    OrderClosed,
+    OrderEvent,
+    OrderFilled,
+    OrderHeld,
+    OrderKind,
+    OrderRejected,
+    OrderState,
+    OrderSubmitting,
+    OrderUnknown,
+    Side,
+)
+from kis_gateway.errors import IllegalTransition
+from kis_gateway.order_state import TERMINAL, TRANSITIONS, CancelState, Order, evolve
+from tests.kis_gateway.fakes import KMP, SAMSUNG, first_order, intent
+
+WISH = intent(at=1)
+ID = first_order(WISH)
+QUANTITY = 5
+
+HELD = OrderHeld(at=1, order_id=ID, cause=1, intent_id=WISH.intent_id, stop_price=100, expires_at=9)
+SUBMITTING = OrderSubmitting(
+    at=2,
+    order_id=ID,
+    cause=1,
+    intent_id=WISH.intent_id,
+    strategy=KMP,
+    symbol=SAMSUNG,
+    side=Side.BUY,
+    kind=OrderKind.LIMIT,
+    quantity=QUANTITY,
+    limit_price=100,
+    cancel_at=9,
+)
+ACCEPTED = OrderAccepted(at=3, order_id=ID, broker_order="0000000001", branch="1")
+REJECTED = OrderRejected(at=3, order_id=ID, code="X", message="x")
+UNKNOWN = OrderUnknown(at=3, order_id=ID, reason="time-out")
+
+
+def filled(quantity: int, total: int) -> OrderFilled:
+    return OrderFilled(
+        at=4,
+        order_id=ID,
+        fill_id=fill_id(ID, total),
+        strategy=KMP,
+        symbol=SAMSUNG,
+        side=Side.BUY,
+        quantity=quantity,
+        price=100,
+        amount=100 * quantity,
+        cumulative_quantity=total,
+        fee=0,
+        tax=0,
+        source=FillSource.NOTICE,
+    )
+
+
+def closed(state: OrderState, quantity: int) -> OrderClosed:
+    return OrderClosed(at=5, order_id=ID, state=state, filled_quantity=quantity, reason="x")
+
+
+def submitting(attempt: int) -> CancelSubmitting:
+    return CancelSubmitting(at=5, order_id=ID, attempt=attempt, reason="x")
+
+
+def after(*events: OrderEvent) -> Order:
+    order: Order | None = None
+    for event in events:
+        order = evolve(order, event)
+    assert order is not None
+    return order
+
+
+@pytest.mark.parametrize(
+    ("story", "state"),
+    [
+        ((HELD,), OrderState.HELD),
+        ((HELD, closed(OrderState.EXPIRED, 0)), OrderState.EXPIRED),
+        ((HELD, SUBMITTING, ACCEPTED), OrderState.ACCEPTED),
+        ((SUBMITTING, UNKNOWN, ACCEPTED), OrderState.ACCEPTED),
+        ((SUBMITTING, UNKNOWN, REJECTED), OrderState.REJECTED),
+        ((SUBMITTING, ACCEPTED, filled(2, 2)), OrderState.PARTIALLY_FILLED),
+        ((SUBMITTING, ACCEPTED, filled(2, 2), filled(3, 5)), OrderState.FILLED),
+        ((SUBMITTING, filled(2, 2)), OrderState.SUBMITTING),
+        ((SUBMITTING, UNKNOWN, filled(2, 2), ACCEPTED), OrderState.PARTIALLY_FILLED),
+        ((SUBMITTING, filled(5, 5), ACCEPTED), OrderState.FILLED),
+        ((SUBMITTING, ACCEPTED, closed(OrderState.CANCELLED, 0)), OrderState.CANCELLED),
+        ((SUBMITTING, ACCEPTED, REJECTED), OrderState.REJECTED),
+    ],
+)
+def test_a_story_ends_in_its_state(story: tuple[OrderEvent, ...], state: OrderState) -> None:
+    """The usual lives of an order, written out."""
+    assert after(*story).state is state
+
+
+def test_a_fill_after_an_accepted_cancel_counts() -> None:
+    """A cancel that was taken in does not stop an execution on its way."""
+    cancelled = CancelAccepted(at=6, order_id=ID, attempt=1, broker_order="2")
+    order = after(SUBMITTING, ACCEPTED, submitting(1), cancelled, filled(2, 2))
+    assert (order.filled_quantity, order.cancel) == (2, CancelState.ACCEPTED)
+    assert evolve(order, closed(OrderState.CANCELLED, 2)).over
+
+
+def test_the_answer_to_a_cancel_is_kept_even_after_the_order_ended() -> None:
+    """The cancel lost the race: the order stays filled, the refusal is on record."""
+    order = after(SUBMITTING, ACCEPTED, submitting(1), filled(5, 5), closed(OrderState.FILLED, 5))
+    late = evolve(order, CancelRejected(at=7, order_id=ID, attempt=1, code="X", message="x"))
+    assert (late.state, late.cancel) == (OrderState.FILLED, CancelState.REJECTED)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        (ACCEPTED,),
+        (HELD, HELD),
+        (SUBMITTING, SUBMITTING),
+        (SUBMITTING, ACCEPTED, ACCEPTED),
+        (SUBMITTING, ACCEPTED, UNKNOWN),
+        (SUBMITTING, REJECTED, ACCEPTED),
+        (SUBMITTING, ACCEPTED, filled(6, 6)),
+        (SUBMITTING, ACCEPTED, filled(2, 3)),
+        (SUBMITTING, ACCEPTED, filled(2, 2), REJECTED),
+        (SUBMITTING, ACCEPTED, closed(OrderState.FILLED, 0)),
+        (SUBMITTING, ACCEPTED, filled(2, 2), closed(OrderState.CANCELLED, 0)),
+        (SUBMITTING, ACCEPTED, closed(OrderState.CANCELLED, 0), filled(2, 2)),
+        (SUBMITTING, submitting(1)),
+        (SUBMITTING, ACCEPTED, submitting(2)),
+        (SUBMITTING, ACCEPTED, submitting(1), submitting(2)),
+        (SUBMITTING, ACCEPTED, CancelUnknown(at=5, order_id=ID, attempt=1, reason="x")),
+    ],
+)
+def test_an_impossible_story_raises(story: tuple[OrderEvent, ...]) -> None:
+    """Its last event does not fit; all before do."""
+    order: Order | None = None
+    for event in story[:-1]:
+        order = evolve(order, event)
+    with pytest.raises(IllegalTransition):
+        evolve(order, story[-1])
+
+
+def test_every_state_stands_in_the_table() -> None:
+    """A state without a row would be a crash in the middle of a day."""
+    assert set(TRANSITIONS) == {None, *OrderState}
+
+
+@st.composite
+def _events(draw: st.DrawFn) -> list[OrderEvent]:
+    attempt = st.integers(1, 3)
+    quantity = st.integers(0, QUANTITY + 1)
+    one = st.one_of(
+        st.sampled_from([HELD, SUBMITTING, ACCEPTED, REJECTED, UNKNOWN]),
+        st.builds(filled, quantity, quantity),
+        st.builds(closed, st.sampled_from(OrderState), quantity),
+        st.builds(submitting, attempt),
+        attempt.map(lambda n: CancelAccepted(at=6, order_id=ID, attempt=n, broker_order="2")),
+        attempt.map(lambda n: CancelRejected(at=6, order_id=ID, attempt=n, code="X", message="")),
+        attempt.map(lambda n: CancelUnknown(at=6, order_id=ID, attempt=n, reason="x")),
+    )
+    # Begin where something can happen, or nearly all random stories end at their first event.
+    starts: list[list[OrderEvent]] = [[], [SUBMITTING], [SUBMITTING, ACCEPTED]]
+    return [*draw(st.sampled_from(starts)), *draw(st.lists(one, max_size=25))]
+
+
+@given(_events())
+def test_random_events_follow_the_table_or_raise(events: list[OrderEvent]) -> None:
+    """Quantities stay within the order, and a terminal state is never left."""
+    order: Order | None = None
+    for event in events:
+        state = None if order is None else order.state
+        try:
+            following = evolve(order, event)
+        except IllegalTransition:
+            continue
+        assert following.state in TRANSITIONS[state][type(event)]
+        assert 0 <= following.filled_quantity <= following.quantity or following.quantity == 0
+        assert (following.state is OrderState.FILLED) == (
+            0 < following.quantity == following.filled_quantity
+        )
+        if order is not None:
+            assert following.filled_quantity >= order.filled_quantity
+            if order.state in TERMINAL:
+                assert following.state is order.state
+                assert following.filled_quantity == order.filled_quantity
+            if order.over:
+                assert following.over
+        order = following
+
+
+def test_an_illegal_transition_names_order_state_and_event() -> None:
+    """The message is what an operator sees."""
+    with pytest.raises(IllegalTransition, match="X-O1 is new: OrderAccepted cannot follow"):
+        evolve(None, OrderAccepted(at=1, order_id=OrderId("X-O1"), broker_order="1", branch="1"))

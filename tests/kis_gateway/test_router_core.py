@@ -1,0 +1,134 @@
+"""The router's book-keeping is a function of the log: derived again, it says the same."""
+
+from __future__ import annotations
+
+from bus import ManualTime
+from events import Delivery, Event, codec
+from events.market import Phase, PhaseChanged
+from events.trading import IntentKind, OrderAccepted, OrderSubmitting, Urgency
+from kis_gateway.planner import PlanSettings
+from kis_gateway.router_core import Cancel, Hold, Refuse, RouterCore, Submit
+from tests.kis_gateway.fakes import (
+    HYNIX,
+    OPEN,
+    SECOND,
+    SESSION,
+    FakeBroker,
+    Rig,
+    approved,
+    first_order,
+    intent,
+    of_type,
+    opened_log,
+    put,
+    reference,
+    session_opened,
+    tick,
+    trade,
+    until,
+)
+
+NOW = OPEN + SECOND
+
+
+def core(*events: Event) -> RouterCore:
+    """Return the core after a session's beginning and ``events``."""
+    subject = RouterCore(session_opened(), PlanSettings())
+    for sequence, event in enumerate((reference(), tick(OPEN), trade(70_000, at=OPEN), *events)):
+        subject.handle(Delivery(sequence + 1, event))
+    return subject
+
+
+async def test_every_order_on_the_log_is_derived_again_byte_for_byte() -> None:
+    """Entries, a triggered stop and an exit, by a router with its time-outs and races."""
+    log, time = await opened_log(), ManualTime(NOW)
+    rig = await Rig(log, FakeBroker(time), time).start()
+    wishes = [
+        intent(at=NOW, limit_price=70_500),
+        intent(at=NOW, attempt=2, urgency=Urgency.LOW, limit_price=69_500),
+        intent(at=NOW, symbol=HYNIX, stop_price=70_300, limit_price=70_600),
+        intent(IntentKind.EXIT, at=NOW),
+    ]
+    for wish in wishes:
+        await put(log, wish, approved(wish))
+    await put(log, trade(70_400, at=NOW + SECOND, symbol=HYNIX))
+    await until(lambda: len(of_type(log, OrderAccepted)) == 4)
+    await rig.finish()
+
+    again = RouterCore(session_opened(), PlanSettings())
+    derived: dict[str, bytes] = {}
+    for recorded in log.entries:
+        for action in again.handle(Delivery(recorded.sequence, codec.decode(recorded.payload))):
+            if isinstance(action, Submit):
+                derived[action.event.order_id] = codec.encode(action.event)
+    logged = {event.order_id: codec.encode(event) for event in of_type(log, OrderSubmitting)}
+    assert len(logged) == 4
+    assert derived == logged
+    assert again.outstanding() == []
+
+
+def test_an_action_is_outstanding_until_the_log_shows_it_done() -> None:
+    """So a restart finds exactly what is left to do."""
+    wish = intent(at=NOW, limit_price=70_500)
+    subject = core(wish, approved(wish))
+    (action,) = subject.outstanding()
+    assert isinstance(action, Submit)
+    subject.handle(Delivery(10, action.event))
+    assert subject.outstanding() == []
+
+
+def test_a_late_decision_about_an_entry_is_refused_and_one_about_an_exit_is_not() -> None:
+    """The log's time when the decision stands counts, not the wall clock."""
+    late = tick(NOW + 31 * SECOND)
+    entry, leaving = intent(at=NOW), intent(IntentKind.EXIT, at=NOW)
+    (refused,) = core(entry, late, approved(entry)).outstanding()
+    assert isinstance(refused, Refuse)
+    assert refused.event.code == "EXPIRED"
+    (sent,) = core(leaving, late, approved(leaving)).outstanding()
+    assert isinstance(sent, Submit)
+
+
+def test_cancel_orders_ends_a_held_entry() -> None:
+    """It was never sent, so nothing needs to be withdrawn at the broker."""
+    held = intent(at=NOW, stop_price=70_300)
+    wish = intent(IntentKind.CANCEL_ORDERS, at=NOW)
+    (action,) = core(held, approved(held), wish, approved(wish, 0)).outstanding()
+    assert isinstance(action, Refuse)
+    assert (action.event.order_id, action.event.code) == (first_order(held), "CANCELLED")
+
+
+def test_an_exit_withdraws_the_strategys_own_buys_of_the_symbol() -> None:
+    """An entry that still buys while its strategy leaves would undo the exit."""
+    entry, leaving = intent(at=NOW, limit_price=70_500), intent(IntentKind.EXIT, at=NOW)
+    subject = core(entry, approved(entry))
+    (submit,) = subject.outstanding()
+    assert isinstance(submit, Submit)
+    accepted = OrderAccepted(at=NOW, order_id=first_order(entry), broker_order="1", branch="1")
+    subject.handle(Delivery(10, submit.event))
+    subject.handle(Delivery(11, accepted))
+    subject.handle(Delivery(12, leaving))
+    cancel, sell = subject.handle(Delivery(13, approved(leaving)))
+    assert isinstance(cancel, Cancel)
+    assert cancel.order_id == first_order(entry)
+    assert isinstance(sell, Submit)
+
+
+def test_a_held_entry_does_not_outlive_the_session() -> None:
+    """The close ends it."""
+    held = intent(at=NOW, stop_price=70_300, lifetime_s=100_000)
+    subject = core(held, approved(held))
+    assert isinstance(subject.outstanding()[0], Hold)
+    closed = PhaseChanged(
+        at=SESSION.close_at, trading_date=SESSION.trading_date, phase=Phase.CLOSED
+    )
+    (action,) = subject.handle(Delivery(10, closed))
+    assert isinstance(action, Refuse)
+    assert action.event.code == "SESSION_CLOSED"
+
+
+def test_an_intent_it_cannot_execute_is_refused_visibly() -> None:
+    """Approved and ignored would be the worst of both."""
+    wish = intent(IntentKind.SET_TARGET, at=NOW, purpose="T")
+    (action,) = core(wish, approved(wish)).outstanding()
+    assert isinstance(action, Refuse)
+    assert action.event.code == "UNSUPPORTED_INTENT"

@@ -1,0 +1,323 @@
+"""The whole gateway on a log in memory, a scripted broker and a feed in hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bus import JetStreamLog, Log, ManualTime, MemoryLog, NatsServer
+from events import Event, calendar, codec
+from events.errors import NotASession
+from events.market import ClockTick, PhaseChanged, SessionOpened, TradeFrame
+from events.ops import (
+    Degraded,
+    FeedGap,
+    FrameSetAside,
+    Heartbeat,
+    Recovered,
+    ServiceStarted,
+    ServiceStopped,
+    SlotsChanged,
+)
+from events.signal import Feed
+from events.trading import (
+    AccountSnapshot,
+    IntentSubmitted,
+    OrderAccepted,
+    OrderClosed,
+    OrderState,
+)
+from kis_gateway.broker import FeedLost, FeedRestored, FrameRejected
+from kis_gateway.errors import SettingsError
+from kis_gateway.opening import StrategyUniverse
+from kis_gateway.service import run_gateway
+from kis_gateway.service_settings import GatewaySettings, gateway_settings
+from tests.kis_gateway.fakes import (
+    ACCOUNT,
+    HYNIX,
+    KMP,
+    OPEN,
+    SAMSUNG,
+    SECOND,
+    FakeBroker,
+    FakeFeed,
+    approved,
+    decoded,
+    first_order,
+    idle,
+    intent,
+    of_type,
+    pass_time,
+    put,
+    trade,
+    until,
+)
+
+UNIVERSE = StrategyUniverse(strategy=KMP, symbols=(SAMSUNG, HYNIX), sectors={}, source="test")
+
+
+class Process:
+    """One gateway process."""
+
+    def __init__(self, log: Log, broker: FakeBroker, time: ManualTime, run: str) -> None:
+        self.log = log
+        self.broker = broker
+        self.time = time
+        self.feed = FakeFeed()
+        self.stop = asyncio.Event()
+        self.progress: list[tuple[int, int]] = []
+        self.task = asyncio.create_task(
+            run_gateway(
+                log=log,
+                time=time,
+                broker=broker,
+                feed=self.feed,
+                settings=GatewaySettings(),
+                configuration={"kmp": "{}"},
+                universe=[UNIVERSE],
+                code_version="test",
+                run=run,
+                stop=self.stop,
+                on_progress=lambda position, pending: self.progress.append((position, pending)),
+            )
+        )
+
+    async def prepared(self) -> None:
+        await until(lambda: self.task.done() or bool(self.progress and self.progress[-1][1] == 0))
+        await idle()
+
+    async def finished_preparing(self) -> None:
+        """As ``prepared``, for a log that needs real time."""
+        async with asyncio.timeout(20):
+            while not self.task.done() and (not self.progress or self.progress[-1][1] > 0):
+                await asyncio.sleep(0.01)
+
+    async def finish(self) -> None:
+        self.stop.set()
+        async with asyncio.timeout(5):
+            await self.task
+
+    async def crash(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+
+class MemoryProcess(Process):
+    """A process whose log can be looked into."""
+
+    log: MemoryLog
+
+
+@asynccontextmanager
+async def gateway(start: int) -> AsyncIterator[MemoryProcess]:
+    time = ManualTime(start)
+    process = MemoryProcess(MemoryLog(ACCOUNT), FakeBroker(time), time, "r1")
+    await process.prepared()
+    yield process
+    await process.finish()
+
+
+async def test_a_morning_stands_on_the_log_in_order() -> None:
+    """Books, universe, terms and history, then the clock; the router is ready before all data."""
+    async with gateway(OPEN - 60 * SECOND) as process:
+        names = [codec.event_name(event) for event in decoded(process.log)]
+        assert names[:2] == ["ServiceStarted", "SessionOpened"]
+        first_tick = names.index("ClockTick")
+        for name in ("UniverseSelected", "SymbolReference", "DailyHistory", "IndexLevel"):
+            assert names.index(name) < first_tick
+        assert of_type(process.log, SessionOpened)[0].configuration == {"kmp": "{}"}
+        assert process.feed.subscribed == [(Feed.TRADES, SAMSUNG), (Feed.TRADES, HYNIX)]
+        assert process.progress[0] == (0, 1)
+        assert of_type(process.log, FeedGap) == []
+
+
+async def test_a_trade_of_the_feed_leads_to_an_order_and_its_notice_to_a_fill() -> None:
+    """From frame to closed order through every part of the process."""
+    async with gateway(OPEN) as process:
+        log = process.log
+        await process.feed.queue.put(trade(70_000, at=OPEN))
+        await until(lambda: bool(of_type(log, TradeFrame)))
+        wish = intent(at=OPEN, limit_price=70_500)
+        await put(log, wish, approved(wish))
+        await until(lambda: bool(of_type(log, OrderAccepted)))
+        await process.feed.queue.put(process.broker.fill(1, 10, 70_000))
+        await until(lambda: bool(of_type(log, OrderClosed)))
+        assert of_type(log, OrderClosed)[0].state is OrderState.FILLED
+
+
+async def test_the_same_order_path_on_a_real_log(tmp_path: Path) -> None:
+    """JetStream instead of memory: two processes one after the other, one order, its fill."""
+    time = ManualTime(OPEN)
+    broker = FakeBroker(time)
+    async with NatsServer(tmp_path) as server:
+        log = await JetStreamLog.connect(server.url, ACCOUNT)
+        first = Process(log, broker, time, "r1")
+        await first.finished_preparing()
+        await first.feed.queue.put(trade(70_000, at=OPEN))
+        wish = intent(at=OPEN, limit_price=70_500)
+        await put(log, wish, approved(wish))
+        await _stands(log, wish, OrderAccepted)
+        await first.crash()
+        second = Process(log, broker, time, "r2")
+        await second.finished_preparing()
+        await time.advance(1)
+        await second.feed.queue.put(broker.fill(1, 10, 70_000))
+        await _stands(log, wish, OrderClosed)
+        await second.finish()
+        assert len(broker.submitted) == 1
+        await log.close()
+
+
+async def _stands(log: Log, wish: IntentSubmitted, kind: type[Event]) -> None:
+    """Wait until an event of a type is the newest of an intent's order."""
+    async with asyncio.timeout(20):
+        while True:
+            newest = await log.last(f"trading.order.{first_order(wish)}")
+            if newest is not None and isinstance(codec.decode(newest.payload), kind):
+                return
+
+
+async def test_a_restart_repeats_nothing_and_shows_the_gap() -> None:
+    """One session, one universe, each phase once; the gap runs from the last market event."""
+    time = ManualTime(OPEN)
+    log, broker = MemoryLog(ACCOUNT), FakeBroker(time)
+    first = Process(log, broker, time, "r1")
+    await first.prepared()
+    await pass_time(time, 3)
+    await first.crash()
+    await pass_time(time, 20)
+    broker.asked.clear()
+    second = Process(log, broker, time, "r2")
+    await second.prepared()
+    await pass_time(time, 1)
+    assert "balance" in broker.asked
+    assert not any(question.startswith(("reference", "daily")) for question in broker.asked)
+    assert len(of_type(log, SessionOpened)) == 1
+    assert len({event.phase for event in of_type(log, PhaseChanged)}) == len(
+        of_type(log, PhaseChanged)
+    )
+    (gap,) = of_type(log, FeedGap)
+    assert (gap.begun_at - OPEN, gap.ended_at - OPEN) == (3 * SECOND, 23 * SECOND)
+    seconds = [(event.at - OPEN) // SECOND for event in of_type(log, ClockTick)]
+    assert seconds == [0, 1, 2, 3, 23, 24]
+    await second.finish()
+    assert [event.run for event in of_type(log, ServiceStarted)] == ["r1", "r2"]
+    assert [event.run for event in of_type(log, ServiceStopped)] == ["r2"]
+
+
+async def test_a_lost_feed_is_a_condition_and_its_return_a_gap_with_fresh_inquiries() -> None:
+    """Notices of the gap are not sent again, so orders and balance are asked for."""
+    async with gateway(OPEN) as process:
+        log = process.log
+        await pass_time(process.time, 20)
+        before = process.broker.inquiries, process.broker.balances
+        await process.feed.queue.put(FeedLost(at=OPEN + SECOND, reason="reset"))
+        await process.feed.queue.put(FeedRestored(at=OPEN + 9 * SECOND, lost_at=OPEN + SECOND))
+        await until(lambda: bool(of_type(log, Recovered)))
+        (gap,) = of_type(log, FeedGap)
+        assert (gap.begun_at, gap.ended_at) == (OPEN + SECOND, OPEN + 9 * SECOND)
+        assert [event.condition for event in of_type(log, Degraded)] == ["feed"]
+        await pass_time(process.time, 1)
+        assert process.broker.inquiries == before[0] + 1
+        assert process.broker.balances == before[1] + 1
+
+
+async def test_a_frame_that_cannot_be_read_is_kept() -> None:
+    """With its text, on the log."""
+    async with gateway(OPEN) as process:
+        await process.feed.queue.put(FrameRejected(at=OPEN, frame="0|X|1|", error="short"))
+        await until(lambda: bool(of_type(process.log, FrameSetAside)))
+        assert of_type(process.log, FrameSetAside)[0].frame == "0|X|1|"
+
+
+async def test_it_shows_that_it_is_alive() -> None:
+    """A heartbeat each 30 seconds with the publisher's counters; snapshots; subscriptions."""
+    async with gateway(OPEN) as process:
+        await pass_time(process.time, 31)
+        beats = of_type(process.log, Heartbeat)
+        assert [(beat.at - OPEN) // SECOND for beat in beats] == [0, 30]
+        assert {"frames", "batches", "largest_batch", "backlog"} <= set(beats[1].figures)
+        assert len(of_type(process.log, AccountSnapshot)) == 1
+        assert len(of_type(process.log, SlotsChanged)) == 1
+
+
+async def test_an_order_on_its_way_is_waited_for_at_the_stop() -> None:
+    """Its answer is on the log before the service says that it stopped."""
+    async with gateway(OPEN) as process:
+        log = process.log
+        await process.feed.queue.put(trade(70_000, at=OPEN))
+        await until(lambda: bool(of_type(log, TradeFrame)))
+        process.broker.gate = asyncio.Event()
+        wish = intent(at=OPEN, limit_price=70_500)
+        await put(log, wish, approved(wish))
+        await until(lambda: len(process.broker.submitted) == 1)
+        process.stop.set()
+        await idle()
+        assert not process.task.done()
+        process.broker.gate.set()
+        await process.finish()
+        names = [codec.event_name(codec.decode(recorded.payload)) for recorded in log.entries]
+        assert names.index("OrderAccepted") < names.index("ServiceStopped")
+
+
+async def test_a_changed_configuration_is_reported() -> None:
+    """The session goes on with the one it was opened with."""
+    time = ManualTime(OPEN)
+    log, broker = MemoryLog(ACCOUNT), FakeBroker(time)
+    first = Process(log, broker, time, "r1")
+    await first.prepared()
+    await first.finish()
+    task = asyncio.create_task(
+        run_gateway(
+            log=log,
+            time=time,
+            broker=broker,
+            feed=FakeFeed(),
+            settings=GatewaySettings(),
+            configuration={"kmp": '{"other":1}'},
+            universe=[UNIVERSE],
+            code_version="test",
+            run="r2",
+            stop=(stop := asyncio.Event()),
+        )
+    )
+    await until(lambda: bool(of_type(log, Degraded)))
+    assert of_type(log, Degraded)[0].condition == "configuration_changed"
+    stop.set()
+    await task
+
+
+async def test_there_is_no_gateway_on_a_holiday() -> None:
+    """Orders on holidays were a failure once."""
+    sunday = calendar.instant(date(2025, 9, 14), calendar.kst(OPEN).time())
+    time = ManualTime(sunday)
+    with pytest.raises(NotASession):
+        await Process(MemoryLog(ACCOUNT), FakeBroker(time), time, "r1").task
+
+
+def test_the_shipped_file_is_the_defaults() -> None:
+    """Every key shows its default, so the file documents the code."""
+    path = Path(__file__).resolve().parents[2] / "deploy" / "config" / "gateway.yaml"
+    assert gateway_settings(yaml.safe_load(path.read_text(encoding="utf-8"))) == GatewaySettings()
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"registration": 40}, "registration"),
+        ({"registrations": 42}, "registrations is 42"),
+        ({"orders": {"urgent_buy_lifetime_s": -1}}, "urgent_buy_lifetime_s"),
+        ({"inquiries": {"working_s": 60}}, "working_s <= idle_s"),
+        ({"heartbeat_s": "often"}, "heartbeat_s"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_by_name(document: object, message: str) -> None:
+    """The message names the key."""
+    with pytest.raises(SettingsError, match=message):
+        gateway_settings(document)
