@@ -1,0 +1,115 @@
+"""What the market told the gate: quotes, trading terms, interruptions, phase, regime, sectors.
+
+Only the newest value of each is kept. A value that has not been seen is ``None``, never zero.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from events import Symbol, TradingDate
+from events.market import (
+    Phase,
+    QuoteFrame,
+    SymbolReference,
+    TradeFrame,
+    VolatilityInterruption,
+)
+from events.prices import Board
+from events.signal import Regime, RegimeSet, UniverseSelected
+
+_BOARDS: Final = {board.value: board for board in Board}
+
+
+class Quote(msgspec.Struct, frozen=True, gc=False):
+    """Best prices of one symbol in won; ``None`` where a side of the book is empty."""
+
+    bid: int | None
+    ask: int | None
+
+
+class Interruption(msgspec.Struct, frozen=True, gc=False):
+    """The last volatility-interruption event of a symbol; ``active`` until its end was seen."""
+
+    active: bool
+    at: int
+
+
+class Market:
+    """The newest facts about every symbol and the session."""
+
+    def __init__(self, trading_date: TradingDate) -> None:
+        self.phase: Phase | None = None
+        self.interruptions: dict[Symbol, Interruption] = {}
+        self._quotes: dict[Symbol, QuoteFrame] = {}
+        self._trades: dict[Symbol, TradeFrame] = {}
+        self.open_session(trading_date)
+
+    def open_session(self, trading_date: TradingDate) -> None:
+        """Forget what held for the previous session only."""
+        self.trading_date = trading_date
+        self.day = date(int(trading_date[:4]), int(trading_date[4:6]), int(trading_date[6:]))
+        self.regime = Regime.NORMAL
+        self.phase = None
+        self.references: dict[Symbol, SymbolReference] = {}
+        self._quotes.clear()
+        self._trades.clear()
+        self.interruptions.clear()
+        self._sectors: dict[Symbol, str] = {}
+        self.disputed_sectors: dict[Symbol, tuple[str, str]] = {}
+
+    def trade(self, frame: TradeFrame) -> None:
+        """Keep the newest trades of a symbol."""
+        self._trades[frame.symbol] = frame
+
+    def quote(self, frame: QuoteFrame) -> None:
+        """Keep the newest order book of a symbol."""
+        self._quotes[frame.symbol] = frame
+
+    def reference(self, event: SymbolReference) -> None:
+        """Keep a symbol's trading terms; those of another day are no terms of today."""
+        if event.trading_date == self.trading_date:
+            self.references[event.symbol] = event
+
+    def interruption(self, event: VolatilityInterruption) -> None:
+        """Keep when a volatility interruption last began or ended."""
+        self.interruptions[event.symbol] = Interruption(event.active, event.at)
+
+    def set_regime(self, event: RegimeSet) -> None:
+        """Take over the regime of this session; another day's is stale."""
+        if event.trading_date == self.trading_date:
+            self.regime = event.regime
+
+    def universe(self, event: UniverseSelected) -> None:
+        """Learn sectors. One map serves all strategies: two names for a symbol are a dispute."""
+        if event.trading_date != self.trading_date:
+            return
+        for symbol, sector in event.sectors.items():
+            known = self._sectors.setdefault(symbol, sector)
+            if known != sector:
+                self.disputed_sectors[symbol] = (known, sector)
+
+    def sector(self, symbol: Symbol) -> str | None:
+        """Return the symbol's sector, ``None`` when it is unknown or disputed."""
+        return None if symbol in self.disputed_sectors else self._sectors.get(symbol)
+
+    def board(self, symbol: Symbol) -> Board | None:
+        """Return which tick table the symbol follows, ``None`` when its terms are not known."""
+        reference = self.references.get(symbol)
+        return None if reference is None else _BOARDS.get(reference.market)
+
+    def best(self, symbol: Symbol) -> Quote | None:
+        """Return the newest best prices, from the book or from the last trade's record of them."""
+        book, tape = self._quotes.get(symbol), self._trades.get(symbol)
+        if tape is not None and (book is None or tape.at > book.at):
+            last = tape.trades[-1]
+            return Quote(last.best_bid or None, last.best_ask or None)
+        if book is None:
+            return None
+        return Quote(
+            book.bid_prices[0] if book.bid_prices else None,
+            book.ask_prices[0] if book.ask_prices else None,
+        )

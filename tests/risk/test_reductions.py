@@ -1,0 +1,215 @@
+"""Exits, reductions, cancels: what they may do, and that nothing ever stops them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.control import ControlKind
+from events.market import OpeningAllocation, Phase
+from events.signal import Regime, RegimeSet
+from events.trading import CheckOutcome, IntentKind, IntentModified, OrderState, Side
+from tests.risk.scenario import (
+    DATE,
+    KMP,
+    KPR,
+    A,
+    B,
+    Day,
+    configuration,
+    made,
+    outcome,
+    quote,
+    reference,
+    session,
+    stopped_by,
+    trades,
+)
+
+REDUCING = (IntentKind.EXIT, IntentKind.FLATTEN, IntentKind.REDUCE)
+
+
+def holding(shares: int, **fields: Any) -> Day:
+    """Return a day on which KMP holds ``shares`` of A and KPR 50."""
+    held = (
+        OpeningAllocation(KMP, A, shares, shares * 10_000),
+        OpeningAllocation(KPR, A, 50, 500_000),
+    )
+    return Day(session(cash=10_000_000, allocations=held, **fields))
+
+
+@pytest.mark.parametrize("kind", REDUCING)
+@pytest.mark.parametrize(("asked", "quantity"), [(None, 100), (100, 100), (30, 30)])
+def test_a_strategy_sells_what_it_asks_for_or_everything(
+    kind: IntentKind, asked: int | None, quantity: int
+) -> None:
+    """Without a quantity all own shares go; the other strategy's stay out of it."""
+    decision = holding(100).submit(kind, asked)
+    assert outcome(decision) == "IntentApproved"
+    assert getattr(decision, "quantity", None) == quantity
+
+
+@pytest.mark.parametrize("kind", REDUCING)
+def test_a_sale_is_cut_to_what_the_strategy_owns(kind: IntentKind) -> None:
+    """120 asked, 100 owned, although the account has 150."""
+    decision = holding(100).submit(kind, 120)
+    assert isinstance(decision, IntentModified)
+    assert (decision.quantity, decision.requested_quantity) == (100, 120)
+    assert decision.binding_check == "own_shares"
+    assert made(decision, "own_shares").limit == 100
+
+
+def test_a_sale_leaves_out_what_is_being_sold_already() -> None:
+    """From the approval on, through the order, until it ends."""
+    day = holding(100)
+    first = day.leave(60)
+    assert getattr(day.leave(), "quantity", None) == 40
+    order = day.order(first, Side.SELL, 60, None)
+    decision = day.leave()
+    assert stopped_by(decision) == "own_shares"
+    assert "owns 100 and 100 are being sold" in getattr(decision, "reason", "")
+    day.fill(first, Side.SELL, 20)
+    day.close(order, OrderState.CANCELLED, 20)
+    assert getattr(day.leave(), "quantity", None) == 40
+
+
+@pytest.mark.parametrize("asked", [None, 5])
+def test_only_the_lack_of_shares_refuses_an_exit(asked: int | None) -> None:
+    """There is nothing to sell."""
+    decision = Day().leave(asked)
+    assert stopped_by(decision) == "own_shares"
+    assert [check.name for check in decision.checks] == ["own_shares"]
+
+
+@pytest.mark.parametrize("kind", [IntentKind.EXIT, IntentKind.FLATTEN])
+def test_an_exit_without_shares_lets_working_buys_be_withdrawn(kind: IntentKind) -> None:
+    """Getting out of what is still being bought is a cancel: quantity 0."""
+    day = Day()
+    day.enter(10)
+    decision = day.submit(kind)
+    assert outcome(decision) == "IntentApproved"
+    assert getattr(decision, "quantity", None) == 0
+    assert "working buys of 10" in made(decision, "own_shares").note
+    assert stopped_by(day.submit(IntentKind.REDUCE, 5)) == "own_shares"
+
+
+def test_a_cancel_is_always_let_through() -> None:
+    """With the number of own working orders, which may be none."""
+    day = Day()
+    assert made(day.submit(IntentKind.CANCEL_ORDERS), "working_orders").value == 0
+    day.enter(10)
+    day.control(ControlKind.SAFE_MODE)
+    decision = day.submit(IntentKind.CANCEL_ORDERS, expires_at=0)
+    assert outcome(decision) == "IntentApproved"
+    assert getattr(decision, "quantity", None) == 0
+    assert made(decision, "working_orders").value == 1
+
+
+def test_new_stops_need_shares() -> None:
+    """A stop guards a holding, and no brake stops it from being moved."""
+    day = holding(100)
+    day.control(ControlKind.FLATTEN)
+    decision = day.submit(IntentKind.MODIFY_RISK, protective_stop=9_500)
+    assert outcome(decision) == "IntentApproved"
+    assert getattr(decision, "quantity", None) == 0
+    assert stopped_by(day.submit(IntentKind.MODIFY_RISK, symbol=B)) == "own_shares"
+    assert outcome(holding(1).submit(IntentKind.MODIFY_RISK)) == "IntentApproved"
+
+
+def test_a_target_below_the_holding_sells_the_difference() -> None:
+    """Working sells count as gone, so asking twice sells once."""
+    day = holding(100)
+    day.control(ControlKind.SAFE_MODE)
+    decision = day.submit(IntentKind.SET_TARGET, 30)
+    assert outcome(decision) == "IntentApproved"
+    assert getattr(decision, "quantity", None) == 70
+    again = day.submit(IntentKind.SET_TARGET, 30)
+    assert outcome(again) == "IntentApproved"
+    assert getattr(again, "quantity", None) == 0
+    assert made(again, "target").value == 30
+
+
+def test_a_target_of_zero_sells_everything() -> None:
+    """Zero is a target like any other."""
+    assert getattr(holding(100).submit(IntentKind.SET_TARGET, 0), "quantity", None) == 100
+
+
+@pytest.mark.parametrize("target", [None, -1])
+def test_a_target_is_a_number_of_shares(target: int | None) -> None:
+    """Nothing and less than nothing are no targets."""
+    assert stopped_by(holding(100).submit(IntentKind.SET_TARGET, target)) == "target"
+
+
+SCOPES = st.sampled_from(["*", str(KMP), str(A)])
+BRAKES = st.lists(st.tuples(st.sampled_from(list(ControlKind)), SCOPES), max_size=8)
+
+
+@given(
+    brakes=BRAKES,
+    drift=st.booleans(),
+    interrupted=st.booleans(),
+    phase=st.sampled_from(list(Phase)),
+    regime=st.sampled_from(list(Regime)),
+    price=st.sampled_from([1, 7_000, 10_000, 13_000]),
+    status=st.sampled_from(["00", "51", "58", "59"]),
+    prepared=st.booleans(),
+    unknown=st.booleans(),
+    one_sided=st.booleans(),
+    expired=st.booleans(),
+    busy=st.integers(0, 3),
+    kind=st.sampled_from(REDUCING),
+    asked=st.none() | st.integers(1, 150),
+    limit=st.none() | st.sampled_from([1, 9_995, 10_000, 99_999]),
+)
+def test_no_combination_of_controls_refuses_a_sale(  # noqa: PLR0917 - hypothesis fills them by name
+    brakes: list[tuple[ControlKind, str]],
+    drift: bool,
+    interrupted: bool,
+    phase: Phase,
+    regime: Regime,
+    price: int,
+    status: str,
+    prepared: bool,
+    unknown: bool,
+    one_sided: bool,
+    expired: bool,
+    busy: int,
+    kind: IntentKind,
+    asked: int | None,
+    limit: int | None,
+) -> None:
+    """Brakes, drift, interruption, phase, losses, missing data, rates: own shares always go."""
+    settings = configuration(max_orders_per_second=1, max_orders_per_symbol_minute=1)
+    held = (OpeningAllocation(KMP, A, 100, 1_000_000),)
+    day = Day(session(cash=1_000, allocations=held, settings=settings), prepared=prepared)
+    if prepared:
+        day.feed(reference(A, status), trades(A, price, at=day.now))
+        day.feed(RegimeSet(at=day.now, trading_date=DATE, regime=regime, source="test"))
+        day.tick(phase)
+    if one_sided:
+        day.feed(quote(A, None, None, at=day.now))
+    if drift:
+        day.drift(A, broker=0, allocated=100)
+    if interrupted:
+        day.interrupt(A, active=True)
+    sold = 0
+    for _ in range(busy):
+        leaving = day.submit(IntentKind.REDUCE, 10)
+        sold += 10
+        order = day.order(leaving, Side.SELL, 10, None)
+        if unknown:
+            day.lose(order)
+    for brake, scope in brakes:
+        day.control(brake, scope)
+    expires_at = 0 if expired else day.now + 1
+    decision = day.submit(kind, asked, limit_price=limit, expires_at=expires_at)
+    assert stopped_by(decision) is None
+    left = 100 - sold
+    assert getattr(decision, "quantity", None) == (left if asked is None else min(asked, left))
+    assert {check.name for check in decision.checks} == {"own_shares"}
+    assert all(
+        check.outcome in (CheckOutcome.PASS, CheckOutcome.MODIFY) for check in decision.checks
+    )
