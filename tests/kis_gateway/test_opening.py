@@ -288,13 +288,14 @@ async def test_index_and_program_flow_are_polled_and_a_failure_is_said_once() ->
         await idle()
         await pass_time(time, 20)
         await until(lambda: len(of_type(log, IndexLevel)) == 3)
-        assert [event.market for event in of_type(log, ProgramFlow)] == ["KOSPI", "KOSDAQ"]
         broker.failing.add("index_level")
         await pass_time(time, 39)
+        assert of_type(log, ProgramFlow) == []
         assert [event.condition for event in of_type(log, Degraded)] == ["index_KOSPI"]
         broker.failing.clear()
         await pass_time(time, 10)
         await until(lambda: len(of_type(log, Recovered)) == 1)
+        assert [event.market for event in of_type(log, ProgramFlow)] == ["KOSPI", "KOSDAQ"]
         await time.advance((SESSION.close_at - time.now()) / SECOND + 60)
         await until(polling.done)
 

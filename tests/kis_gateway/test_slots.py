@@ -63,8 +63,18 @@ def test_before_any_request_the_universe_is_subscribed_in_order_until_the_budget
     assert plan.waiting == (Slot(Feed.TRADES, C),)
 
 
-def test_a_request_replaces_the_initial_subscriptions() -> None:
-    """What nobody wants any longer is given back; what is still wanted is not touched."""
+def test_slots_that_no_strategy_asks_for_go_on_recording_the_universe() -> None:
+    """Behind every wish, in the universe's order."""
+    book = SlotBook(3, {KMP: (A, B, C)})
+    settle(book)
+    book.request(requested((D, SlotPriority.WATCH)))
+    assert settle(book) == [A, B, D]
+    book.request(requested(ordinal=2))
+    assert settle(book) == [A, B, C]
+
+
+def test_a_request_goes_before_the_initial_subscriptions() -> None:
+    """What is in the way of a wish is given back; what is still wanted is not touched."""
     book = SlotBook(2, {KMP: (A, B)})
     settle(book)
     book.request(requested((B, SlotPriority.CANDIDATE), (C, SlotPriority.CANDIDATE)))
@@ -177,7 +187,10 @@ async def test_the_keeper_follows_requests_and_shows_what_is_held_and_what_waits
             ("trades:00000A", "trades:00000B"),
             ("trades:00000C",),
         )
-        assert (second.held, second.waiting) == (("trades:00000B", "trades:00000C"), ())
+        assert (second.held, second.waiting) == (
+            ("trades:00000B", "trades:00000C"),
+            ("trades:00000A",),
+        )
         await put(log, requested((C, SlotPriority.ARMED), (B, SlotPriority.CANDIDATE), ordinal=2))
         await idle()
         assert len(feed.commands) == 4
