@@ -28,8 +28,8 @@ from kis_gateway.order_writer import OrderWriter
 from kis_gateway.publisher import Publisher
 
 _WAIT: Final = 0.25
-_BACKGROUND: Final = 1_000
-"""Place of the first background wish: behind every wish of a strategy in its priority."""
+_BACKGROUND: Final = SlotPriority.WATCH + 1
+"""Priority of what no strategy asks for: weaker than any wish."""
 
 
 class Slot(msgspec.Struct, frozen=True, order=True):
@@ -106,9 +106,9 @@ class SlotBook:
             waiting=tuple(ranked[self._budget :]),
         )
 
-    def _wanted(self) -> tuple[dict[Slot, SlotPriority], dict[Slot, int]]:
+    def _wanted(self) -> tuple[dict[Slot, int], dict[Slot, int]]:
         """Return every wanted slot with its strongest priority and its place in the requests."""
-        wishes: list[tuple[int, Slot, SlotPriority]] = []
+        wishes: list[tuple[int, Slot, int]] = []
         for symbol in sorted(self._positions):
             wishes.append((0, Slot(Feed.TRADES, symbol), SlotPriority.POSITION))
         for symbol in sorted(self._working):
@@ -120,12 +120,12 @@ class SlotBook:
             )
         for strategy in sorted(self._initial):
             wishes.extend(
-                (_BACKGROUND + place, Slot(Feed.TRADES, symbol), SlotPriority.WATCH)
+                (place, Slot(Feed.TRADES, symbol), _BACKGROUND)
                 for place, symbol in enumerate(self._initial[strategy])
             )
         # Strategies take turns within a priority: first wishes first, then second ones.
         wishes.sort(key=lambda wish: wish[0])
-        priorities: dict[Slot, SlotPriority] = {}
+        priorities: dict[Slot, int] = {}
         order: dict[Slot, int] = {}
         for _, slot, priority in wishes:
             priorities[slot] = min(priority, priorities.get(slot, priority))

@@ -78,6 +78,8 @@ def plain(bars: Sequence[Bar]) -> list[tuple[int, int, int, int, int, int]]:
 
 @given(bars=days(), trades_per_bar=st.integers(1, 40))
 @example(bars=[bar(0, (10_000, 10_000, 10_000, 10_000), 1)], trades_per_bar=6)
+@example(bars=[bar(5, (9_990, 10_020, 9_990, 10_020), 2)], trades_per_bar=6)
+@example(bars=[bar(5, (10_020, 10_020, 9_990, 9_990), 2)], trades_per_bar=6)
 @example(bars=[bar(5, (10_003, 12_999, 7_001, 10_002), 4)], trades_per_bar=6)
 def test_the_trades_of_a_minute_give_its_bar(bars: list[Bar], trades_per_bar: int) -> None:
     """Open, high, low, close and volume, through the exchange as well as counted by hand."""

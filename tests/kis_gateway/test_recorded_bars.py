@@ -68,7 +68,7 @@ class TestRecordedDays:
 
     def test_a_late_day_that_ends_early_in_the_file(self, krx_data: Path) -> None:
         """College entrance exam: 10:00-16:30, recorded until 15:30; the phases follow the clock."""
-        market = RecordedMarket(krx_data / "krx_minute", CSAT, 5)
+        market = RecordedMarket(krx_data / "krx_minute", CSAT, 5, trades_per_bar=2)
         require_same_bars(market)
         bars = market.minute_bars(market.listings[0].symbol)
         assert (
@@ -92,7 +92,7 @@ class TestRecordedDays:
 
     def test_the_index_path_meets_the_days_open_and_close(self, krx_data: Path) -> None:
         """KOSPI 2025-09-15: open 3,407.78, low 3,391.33, high 3,420.23, close 3,407.31."""
-        market = RecordedMarket(krx_data / "krx_minute", DAY, 10)
+        market = RecordedMarket(krx_data / "krx_minute", DAY, 10, trades_per_bar=1)
         levels = [
             item.centipoints
             for item in market.commands()

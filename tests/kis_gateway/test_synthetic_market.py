@@ -223,7 +223,9 @@ def fields(bar: Bar) -> tuple[int, ...]:
 
 def test_a_seed_is_a_day() -> None:
     """Equal seeds give equal days, other seeds other days."""
-    first, same, other = (SyntheticMarket(DAY, 6, seed=seed) for seed in (9, 9, 10))
+    first, same, other = (
+        SyntheticMarket(DAY, 4, seed=seed, trades_per_bar=2) for seed in (9, 9, 10)
+    )
     assert list(first.commands()) == list(same.commands())
     symbol = first.listings[0].symbol
     assert first.daily_history(symbol) == same.daily_history(symbol)
