@@ -6,7 +6,8 @@ with what the log holds. Nothing is appended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -25,13 +26,14 @@ class Rederivation(msgspec.Struct, frozen=True, kw_only=True):
     """What one processor's second run showed.
 
     ``logged`` counts its outputs on the log, ``rederived`` those derived with the same bytes.
-    ``by_type`` counts the logged ones by event name. Disagreements are in log order.
+    The ``by_type`` counts are the same by event name. Disagreements are in log order.
     """
 
     processor: str
     logged: int
     rederived: int
-    by_type: dict[str, int]
+    logged_by_type: Mapping[str, int]
+    rederived_by_type: Mapping[str, int]
     disagreements: tuple[Disagreement, ...]
 
 
@@ -79,7 +81,8 @@ async def rederive(
     processor = factory(event)
     derivation = Derivation(processor, log.account)
     found: list[Disagreement] = []
-    by_type: dict[str, int] = {}
+    logged_by_type: Counter[str] = Counter()
+    rederived_by_type: Counter[str] = Counter()
     async with log.read(after=opening.sequence - 1, topics=reading_topics(processor)) as reader:
         while reader.pending and (batch := await reader.batch(_WAIT)):
             for recorded in batch:
@@ -90,11 +93,10 @@ async def rederive(
                 except CodecError:
                     # It was set aside when the processor met it, and is none of its inputs.
                     continue
-                before = derivation.logged
+                before, matched = derivation.logged, derivation.matched
                 _, disagreement = derivation.feed(recorded, logged)
-                if derivation.logged > before:
-                    name = codec.event_name(logged)
-                    by_type[name] = by_type.get(name, 0) + 1
+                logged_by_type[codec.event_name(logged)] += derivation.logged - before
+                rederived_by_type[codec.event_name(logged)] += derivation.matched - matched
                 if disagreement is not None:
                     found.append(disagreement)
             on_entry(batch[-1].sequence)
@@ -106,6 +108,7 @@ async def rederive(
         processor=processor.name,
         logged=derivation.logged,
         rederived=derivation.matched,
-        by_type=by_type,
+        logged_by_type=+logged_by_type,
+        rederived_by_type=+rederived_by_type,
         disagreements=tuple(found),
     )

@@ -88,6 +88,7 @@ class _Runner:
         self._on_progress = on_progress
         self._derivation = Derivation(processor, log.account)
         self._at = 0
+        self._position = opening.sequence - 1
         self._set_aside: set[int] = set()
         self._poisoned: list[EventSetAside] = []
         self._logger = structlog.get_logger().bind(processor=processor.name)
@@ -107,7 +108,9 @@ class _Runner:
                 if not live and self._at_head(reader, batch, head):
                     await self._append_missing()
                     live = True
-                self._on_progress(batch[-1].sequence if batch else head, reader.pending)
+                if batch:
+                    self._position = batch[-1].sequence
+                self._on_progress(self._position, reader.pending)
         return None
 
     def _at_head(self, reader: Reader, batch: Sequence[Recorded], head: int) -> bool:

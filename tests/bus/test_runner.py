@@ -137,7 +137,8 @@ async def test_expired_intents_verify() -> None:
     await run_until(log, lambda: len(outputs(log)) == 7)
     report = await rederive(log, lambda _: EveryFifth(), DAY)
     assert (report.logged, report.rederived, report.disagreements) == (7, 7, ())
-    assert report.by_type == {"IntentExpired": 1, "IntentSubmitted": 6}
+    assert report.logged_by_type == {"IntentExpired": 1, "IntentSubmitted": 6}
+    assert report.rederived_by_type == report.logged_by_type
 
 
 async def test_two_copies_change_nothing() -> None:

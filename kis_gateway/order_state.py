@@ -1,0 +1,285 @@
+"""The life of one order as one table: what may follow what, and what each event changes.
+
+What always holds: the executed quantity never exceeds the ordered one, a terminal state never
+changes, and an event that does not fit raises instead of being absorbed. A fill is legal from the
+moment the call may have left until the order is closed, because notices overtake answers and a
+cancel that was taken in does not stop an execution on its way.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from events import IntentId, OrderId, StrategyId, Symbol
+from events.codec import event_name
+from events.trading import (
+    CancelAccepted,
+    CancelRejected,
+    CancelSubmitting,
+    CancelUnknown,
+    FillSource,
+    OrderAccepted,
+    OrderClosed,
+    OrderEvent,
+    OrderFilled,
+    OrderHeld,
+    OrderKind,
+    OrderRejected,
+    OrderState,
+    OrderSubmitting,
+    OrderUnknown,
+    Side,
+)
+from kis_gateway.errors import IllegalTransition
+
+
+class CancelState(StrEnum):
+    """Where the newest attempt to withdraw an order stands."""
+
+    NONE = "none"
+    SUBMITTING = "submitting"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One order as its events describe it. Won, shares, ns UTC.
+
+    The ticket (``strategy`` … ``cancel_at``) is known from ``OrderSubmitting`` on. ``submitted_at``
+    and ``unknown_at`` are the ``at`` of those events, ``noticed_quantity`` is the part of
+    ``filled_quantity`` that came by notice, ``closed`` is set by ``OrderClosed``.
+    """
+
+    order_id: OrderId
+    state: OrderState
+    intent_id: IntentId | None = None
+    strategy: StrategyId | None = None
+    symbol: Symbol | None = None
+    side: Side | None = None
+    kind: OrderKind | None = None
+    quantity: int = 0
+    limit_price: int | None = None
+    cancel_at: int = 0
+    submitted_at: int = 0
+    unknown_at: int = 0
+    broker_order: str | None = None
+    branch: str = ""
+    filled_quantity: int = 0
+    filled_amount: int = 0
+    noticed_quantity: int = 0
+    cancel: CancelState = CancelState.NONE
+    cancel_attempts: int = 0
+    cancel_changed_at: int = 0
+    closed: bool = False
+
+    @property
+    def remaining(self) -> int:
+        """Shares not executed."""
+        return self.quantity - self.filled_quantity
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is expected: rejected, or closed with its final quantity."""
+        return self.closed or self.state is OrderState.REJECTED
+
+
+_HELD: Final = OrderState.HELD
+_SUBMITTING: Final = OrderState.SUBMITTING
+_UNKNOWN: Final = OrderState.UNKNOWN
+_ACCEPTED: Final = OrderState.ACCEPTED
+_PARTIAL: Final = OrderState.PARTIALLY_FILLED
+_FILLED: Final = OrderState.FILLED
+_CANCELLED: Final = OrderState.CANCELLED
+_REJECTED: Final = OrderState.REJECTED
+_EXPIRED: Final = OrderState.EXPIRED
+
+# A cancel's answer may arrive after the order has ended; it is kept and changes no state.
+_CANCEL_ANSWERS: Final = (CancelAccepted, CancelRejected, CancelUnknown)
+
+
+def _cancel_answers(state: OrderState) -> dict[type[OrderEvent], tuple[OrderState, ...]]:
+    return dict.fromkeys(_CANCEL_ANSWERS, (state,))
+
+
+TRANSITIONS: Final[dict[OrderState | None, dict[type[OrderEvent], tuple[OrderState, ...]]]] = {
+    None: {
+        OrderHeld: (_HELD,),
+        OrderSubmitting: (_SUBMITTING,),
+        OrderRejected: (_REJECTED,),
+    },
+    _HELD: {
+        OrderSubmitting: (_SUBMITTING,),
+        OrderRejected: (_REJECTED,),
+        OrderClosed: (_CANCELLED, _EXPIRED),
+    },
+    _SUBMITTING: {
+        OrderAccepted: (_ACCEPTED, _PARTIAL),
+        OrderRejected: (_REJECTED,),
+        OrderUnknown: (_UNKNOWN,),
+        OrderFilled: (_SUBMITTING, _FILLED),
+    },
+    _UNKNOWN: {
+        OrderAccepted: (_ACCEPTED, _PARTIAL),
+        OrderRejected: (_REJECTED,),
+        OrderFilled: (_UNKNOWN, _FILLED),
+    },
+    _ACCEPTED: {
+        OrderFilled: (_PARTIAL, _FILLED),
+        OrderRejected: (_REJECTED,),
+        OrderClosed: (_CANCELLED, _EXPIRED),
+        CancelSubmitting: (_ACCEPTED,),
+        **_cancel_answers(_ACCEPTED),
+    },
+    _PARTIAL: {
+        OrderFilled: (_PARTIAL, _FILLED),
+        OrderClosed: (_CANCELLED, _EXPIRED),
+        CancelSubmitting: (_PARTIAL,),
+        **_cancel_answers(_PARTIAL),
+    },
+    _FILLED: {
+        OrderAccepted: (_FILLED,),
+        OrderClosed: (_FILLED,),
+        **_cancel_answers(_FILLED),
+    },
+    _CANCELLED: _cancel_answers(_CANCELLED),
+    _EXPIRED: _cancel_answers(_EXPIRED),
+    _REJECTED: _cancel_answers(_REJECTED),
+}
+"""State (``None``: no event yet) → event → the states it may lead to.
+
+Where two states stand, the quantities decide: a fill that completes the order leads to ``FILLED``,
+an answer after a first fill to ``PARTIALLY_FILLED``; ``OrderClosed`` names its own. A fill tells no
+broker number, so ``SUBMITTING`` and ``UNKNOWN`` remain until the answer or an inquiry gives it.
+"""
+
+TERMINAL: Final = frozenset({_FILLED, _CANCELLED, _REJECTED, _EXPIRED})
+"""States that no event changes."""
+
+
+def evolve(order: Order | None, event: OrderEvent) -> Order:
+    """Return the order after ``event``; ``None`` stands for an order without any event.
+
+    Raises:
+        IllegalTransition: the event cannot follow, or its quantities contradict the order's.
+    """
+    state = None if order is None else order.state
+    allowed = TRANSITIONS[state].get(type(event))
+    if allowed is None:
+        raise _illegal(order, event)
+    match event:
+        case OrderHeld():
+            return Order(order_id=event.order_id, intent_id=event.intent_id, state=_HELD)
+        case OrderSubmitting():
+            return _submitting(event)
+        case OrderRejected() if order is None:
+            return Order(order_id=event.order_id, state=_REJECTED)
+    assert order is not None  # only the three events above begin an order
+    match event:
+        case OrderAccepted() if order.broker_order is None:
+            return msgspec.structs.replace(
+                order,
+                state=_after_answer(order),
+                broker_order=event.broker_order,
+                branch=event.branch,
+            )
+        case OrderRejected() if order.filled_quantity == 0:
+            return msgspec.structs.replace(order, state=_REJECTED)
+        case OrderUnknown():
+            return msgspec.structs.replace(order, state=_UNKNOWN, unknown_at=event.at)
+        case OrderFilled():
+            return _filled(order, event)
+        case OrderClosed():
+            return _closed(order, event, allowed)
+        case CancelSubmitting() | CancelAccepted() | CancelRejected() | CancelUnknown():
+            return _cancel(order, event)
+    raise _illegal(order, event)
+
+
+def _submitting(event: OrderSubmitting) -> Order:
+    return Order(
+        order_id=event.order_id,
+        state=_SUBMITTING,
+        intent_id=event.intent_id,
+        strategy=event.strategy,
+        symbol=event.symbol,
+        side=event.side,
+        kind=event.kind,
+        quantity=event.quantity,
+        limit_price=event.limit_price,
+        cancel_at=event.cancel_at,
+        submitted_at=event.at,
+    )
+
+
+def _after_answer(order: Order) -> OrderState:
+    if order.state is _FILLED:
+        return _FILLED
+    return _PARTIAL if order.filled_quantity else _ACCEPTED
+
+
+def _filled(order: Order, event: OrderFilled) -> Order:
+    total = order.filled_quantity + event.quantity
+    if event.quantity <= 0 or total != event.cumulative_quantity or total > order.quantity:
+        raise _illegal(order, event)
+    if total == order.quantity:
+        state = _FILLED
+    elif order.state in (_SUBMITTING, _UNKNOWN):
+        state = order.state
+    else:
+        state = _PARTIAL
+    noticed = event.quantity if event.source is FillSource.NOTICE else 0
+    return msgspec.structs.replace(
+        order,
+        state=state,
+        filled_quantity=total,
+        filled_amount=order.filled_amount + event.amount,
+        noticed_quantity=order.noticed_quantity + noticed,
+    )
+
+
+def _closed(order: Order, event: OrderClosed, allowed: tuple[OrderState, ...]) -> Order:
+    if (
+        order.closed
+        or event.state not in allowed
+        or event.filled_quantity != order.filled_quantity
+        or (order.state is _FILLED and order.broker_order is None)
+    ):
+        raise _illegal(order, event)
+    return msgspec.structs.replace(order, state=event.state, closed=True)
+
+
+def _cancel(
+    order: Order, event: CancelSubmitting | CancelAccepted | CancelRejected | CancelUnknown
+) -> Order:
+    match event:
+        case CancelSubmitting():
+            legal = (
+                order.cancel is not CancelState.SUBMITTING
+                and event.attempt == order.cancel_attempts + 1
+            )
+            cancel = CancelState.SUBMITTING
+        case CancelAccepted():
+            legal = order.cancel in (CancelState.SUBMITTING, CancelState.UNKNOWN)
+            cancel = CancelState.ACCEPTED
+        case CancelRejected():
+            # The exchange may refuse later what the broker took in first.
+            legal = order.cancel not in (CancelState.NONE, CancelState.REJECTED)
+            cancel = CancelState.REJECTED
+        case CancelUnknown():
+            legal = order.cancel is CancelState.SUBMITTING
+            cancel = CancelState.UNKNOWN
+    attempts = order.cancel_attempts + (cancel is CancelState.SUBMITTING)
+    if not legal or event.attempt != attempts:
+        raise _illegal(order, event)
+    return msgspec.structs.replace(
+        order, cancel=cancel, cancel_attempts=attempts, cancel_changed_at=event.at
+    )
+
+
+def _illegal(order: Order | None, event: OrderEvent) -> IllegalTransition:
+    state = "new" if order is None else str(order.state)
+    return IllegalTransition(event.order_id, state, event_name(event))
