@@ -1,0 +1,182 @@
+"""What can go wrong when a run is set up or looked at, said so that a person can act on it.
+
+DeployError               what is wrong, and what to do about it
+├── InvalidDate           a date that cannot be read
+├── NoSession             the exchange is closed on the date, or the calendar does not reach it
+├── BarsMissing           no folder of minute bars, or none for the date
+├── PortInUse             another program listens on a port of the run
+├── DirectoryError
+│   ├── DirectoryVersion  written by another version of kst
+│   ├── DirectoryInUse    another run holds it
+│   ├── DirectoryNotEmpty a new run needs an empty directory
+│   └── NoRun             there is no run in it
+├── UnknownStrategy       no strategy of that name
+├── ConfigurationError    a missing, unknown, mistyped or contradictory key of a file
+├── CrashLoop             a service ended again and again
+├── ServiceFailed         a service ended in a way that a restart cannot mend
+└── NotReady              a service did not become ready in time
+
+Every error carries ``what`` and ``remedy``; ``str()`` joins them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class DeployError(Exception):
+    """Base of the room's errors. ``what`` is wrong and the ``remedy`` that a person can apply."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}. {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
+class InvalidDate(DeployError):
+    """A date argument that is no date."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text!r} is not a date", "Write it as YYYY-MM-DD or YYYYMMDD, for example 2025-09-15."
+        )
+        self.text = text
+
+
+class NoSession(DeployError):
+    """The exchange does not trade on the date."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "Choose a KRX trading day, for example --date 2025-09-15.")
+
+
+class BarsMissing(DeployError):
+    """The recorded minute bars that were asked for are not there."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"no minute bars at {folder}: {reason}",
+            "Point --bars at a folder that holds krx_minute/YYYY-MM.parquet and "
+            "krx_daily/ohlcv.parquet, or leave --bars out for a synthetic market.",
+        )
+        self.folder = folder
+
+
+class PortInUse(DeployError):
+    """Another program already listens where a service of this run should."""
+
+    def __init__(self, service: str, port: int) -> None:
+        super().__init__(
+            f"port {port}, which {service} of this run uses, is taken by another program",
+            "Stop that program (`ss -ltnp` names it) or start a new run in another directory.",
+        )
+        self.service = service
+        self.port = port
+
+
+class DirectoryError(DeployError):
+    """A data directory cannot be used."""
+
+
+class DirectoryVersion(DirectoryError):
+    """The directory has the layout of another version of kst."""
+
+    def __init__(self, path: Path, found: object, expected: int) -> None:
+        super().__init__(
+            f"{path} has data directory layout {found}, this version of kst uses {expected}",
+            "Use the version of kst that wrote it, or start a run in a new directory.",
+        )
+        self.path = path
+        self.found = found
+
+
+class DirectoryInUse(DirectoryError):
+    """Another run holds the directory's lock."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        holder = "another kst process" if pid is None else f"kst process {pid}"
+        super().__init__(
+            f"{path} is in use by {holder}",
+            "Wait for that run to end, stop it, or choose another --data-dir.",
+        )
+        self.path = path
+        self.pid = pid
+
+
+class DirectoryNotEmpty(DirectoryError):
+    """A new run was to be made where files already are."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is not empty", "Choose another --data-dir; nothing there was changed."
+        )
+        self.path = path
+
+
+class NoRun(DirectoryError):
+    """There is no run at the place that was named."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"no run at {path}: {reason}",
+            "Start one with `kst demo`, or name its directory with --data-dir.",
+        )
+        self.path = path
+
+
+class UnknownStrategy(DeployError):
+    """No strategy of that name can be run."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no strategy {name!r}", f"Known strategies: {', '.join(known)}.")
+        self.name = name
+
+
+class ConfigurationError(DeployError):
+    """A key of a configuration file is unknown, missing, of the wrong type or contradicts another.
+
+    ``key`` is dotted, ``""`` when the file as a whole is meant. Values are never part of the
+    message: a mistyped key may hold a secret.
+    """
+
+    def __init__(self, file: Path, key: str, problem: str, remedy: str) -> None:
+        place = f"{file}, key {key}" if key else str(file)
+        super().__init__(f"{place}: {problem}", remedy)
+        self.file = file
+        self.key = key
+
+
+class CrashLoop(DeployError):
+    """A service ended so often in a short time that starting it again is no use."""
+
+    def __init__(self, service: str, restarts: int, seconds: float, log: Path) -> None:
+        super().__init__(
+            f"{service} ended {restarts} times within {seconds:.0f} s; the run was stopped",
+            f"The last lines of {log} say why.",
+        )
+        self.service = service
+        self.restarts = restarts
+
+
+class ServiceFailed(DeployError):
+    """A service ended for a reason that stays when it is started again."""
+
+    def __init__(self, service: str, status: int, log: Path) -> None:
+        super().__init__(
+            f"{service} ended with exit status {status} and a restart would not help",
+            f"The last lines of {log} say why.",
+        )
+        self.service = service
+        self.status = status
+
+
+class NotReady(DeployError):
+    """Services did not become ready in time."""
+
+    def __init__(self, services: Sequence[str], seconds: float, logs: Path) -> None:
+        super().__init__(
+            f"not ready within {seconds:.0f} s: {', '.join(services)}",
+            f"The last lines of their files in {logs} say why.",
+        )
+        self.services = tuple(services)
