@@ -4,6 +4,7 @@ Other rooms see the ``Log`` port, the ``Processor`` protocol with its runner, an
 """
 
 from bus.audit import AuditReport, Flaw, audit_log, run_auditor
+from bus.child_process import die_with_parent
 from bus.derivation import Disagreement
 from bus.errors import (
     AppendConflict,
@@ -61,6 +62,7 @@ __all__ = [
     "SystemTime",
     "TimeSource",
     "audit_log",
+    "die_with_parent",
     "entry",
     "free_port",
     "ignore_progress",

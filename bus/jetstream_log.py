@@ -40,6 +40,10 @@ _DUPLICATE_IN_BATCH: Final = 10201
 _NOT_FOUND: Final = 404
 
 _ATTEMPTS: Final = 8
+_PATIENCE: Final = 60.0
+"""Wall seconds after which an append without an answer is given up as unknown: a server that is
+restarted answers well before."""
+
 _FIRST_TIMEOUT: Final = 2.0
 _LONGEST_TIMEOUT: Final = 8.0
 _BATCH_FROM: Final = 16
@@ -63,6 +67,21 @@ _ack_decoder: Final = msgspec.json.Decoder(_PublishAck)
 
 class _NoAnswerError(Exception):
     """This attempt has no answer; the entry may or may not be stored."""
+
+
+class _Attempts:
+    """Counts attempts at one append until patience ends."""
+
+    def __init__(self, subject: str) -> None:
+        self.made = 0
+        self._subject = subject
+        self._deadline = asyncio.get_running_loop().time() + _PATIENCE
+
+    def failed(self, error: _NoAnswerError) -> None:
+        """Take note of an attempt without an answer; raises when patience is at its end."""
+        self.made += 1
+        if asyncio.get_running_loop().time() > self._deadline:
+            raise AppendUnknown(self._subject, self.made) from error
 
 
 class JetStreamLog:
@@ -161,10 +180,12 @@ class JetStreamLog:
 
     async def _append_one(self, entry: Entry) -> int:
         headers = _headers(entry)
-        for attempt in range(_ATTEMPTS):
+        attempts = _Attempts(entry.subject)
+        while True:
             try:
-                ack = await self._exchange(entry, headers, attempt)
-            except _NoAnswerError:
+                ack = await self._exchange(entry, headers, attempts.made)
+            except _NoAnswerError as error:
+                attempts.failed(error)
                 continue
             if ack.error is None:
                 if ack.duplicate:
@@ -179,7 +200,6 @@ class JetStreamLog:
                 f"append to {entry.subject} refused: {ack.error.description}",
                 "check the disk and nats-server.log",
             )
-        raise AppendUnknown(entry.subject, _ATTEMPTS)
 
     async def _append_pipelined(self, entries: Sequence[Entry]) -> tuple[int, ...]:
         # One connection keeps the order: all are written before the first answer is read.
@@ -204,10 +224,12 @@ class JetStreamLog:
 
     async def _append_batch(self, entries: Sequence[Entry]) -> tuple[int, ...]:
         before = (await self.info()).last_sequence
-        for attempt in range(_ATTEMPTS):
+        attempts = _Attempts(entries[0].subject)
+        while True:
             try:
-                ack = await self._exchange_batch(entries, attempt)
-            except _NoAnswerError:
+                ack = await self._exchange_batch(entries, attempts.made)
+            except _NoAnswerError as error:
+                attempts.failed(error)
                 continue
             if ack.error is None:
                 return tuple(range(ack.seq - len(entries) + 1, ack.seq + 1))
@@ -215,13 +237,12 @@ class JetStreamLog:
                 await asyncio.sleep(0.01)
                 continue
             if ack.error.err_code in (_DUPLICATE_IN_BATCH, _WRONG_LAST_SEQUENCE):
-                known = await self._find(entries, after=before if attempt else 0)
+                known = await self._find(entries, after=before if attempts.made else 0)
                 return await self._complete(entries, known)
             raise LogUnavailable(
                 f"append of {len(entries)} entries refused: {ack.error.description}",
                 "check the disk and nats-server.log",
             )
-        raise AppendUnknown(entries[0].subject, _ATTEMPTS)
 
     async def _complete(
         self, entries: Sequence[Entry], known: dict[str, Recorded]

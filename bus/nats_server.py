@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import os
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
+from bus.child_process import die_with_parent
 from bus.errors import DataDirectoryError, LogUnavailable
 
 _READY_SECONDS: Final = 30.0
@@ -115,6 +117,7 @@ class NatsServer:
             stderr=asyncio.subprocess.DEVNULL,
             # Ctrl-C at a terminal goes to the whole group: the server must outlive its clients.
             start_new_session=True,
+            preexec_fn=die_with_parent(os.getpid()),
         )
         try:
             async with asyncio.timeout(_READY_SECONDS):

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -25,6 +23,7 @@ from typing import Final, Self
 import msgspec
 import structlog
 
+from bus import die_with_parent
 from deploy.errors import CrashLoop, DeployError, ServiceFailed
 
 EXIT_FATAL: Final = 78
@@ -38,7 +37,6 @@ _LONGEST_PAUSE: Final = 8.0
 _LOOP_COUNT: Final = 5
 _LOOP_SECONDS: Final = 60.0
 _GRACE: Final = 15.0
-_PR_SET_PDEATHSIG: Final = 1
 
 _log = structlog.get_logger()
 
@@ -246,21 +244,3 @@ async def _end(process: asyncio.subprocess.Process, spec: ServiceSpec) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-
-
-def die_with_parent(parent: int) -> Callable[[], None] | None:
-    """Return what a child calls before ``exec`` so that it gets SIGTERM when its parent dies.
-
-    SIGTERM rather than SIGKILL: nats and postgres services have servers of their own to stop.
-    ``None`` where the kernel has no such wish (anything but Linux).
-    """
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def wish() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died between fork and prctl
-            os._exit(1)
-
-    return wish

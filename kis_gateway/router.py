@@ -237,8 +237,13 @@ class Router:
                 await self._writer.look(event, lost)
                 await self._refuse(event, "NOT_SENT", "the log answered late", _JUST_WRITTEN)
                 return
-            if written:
-                await self._call(event)
+            if not written:
+                return
+            if action.expires_at is not None and self._time.now() > action.expires_at:
+                message = "its time passed while it was being written ahead"
+                await self._refuse(event, "EXPIRED", message, _JUST_WRITTEN)
+                return
+            await self._call(event)
 
     async def _may_leave(self, action: Submit) -> bool:
         if self._stopping:

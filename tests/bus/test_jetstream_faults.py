@@ -139,7 +139,7 @@ async def test_an_append_without_a_server_ends_as_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the last attempt the caller is told that the outcome is unknown."""
-    monkeypatch.setattr("bus.jetstream_log._ATTEMPTS", 2)
+    monkeypatch.setattr("bus.jetstream_log._PATIENCE", 0.3)
     monkeypatch.setattr("bus.jetstream_log._FIRST_TIMEOUT", 0.2)
     server = NatsServer(tmp_path)
     await server.start()
