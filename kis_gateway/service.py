@@ -71,8 +71,9 @@ async def run_gateway(
         InquiryFailed: no opening balance.
         BusError, IllegalTransition: alone or in an exception group; start again.
     """
-    on_progress(0, 1)
+    # Before the first report: loading the calendar takes a while and must not cost market time.
     session = calendar.session(calendar.kst(time.now()).date())
+    on_progress(0, 1)
     (started,) = await log.append([entry(log.account, _started(time, run, code_version, settings))])
     opening, opened = await open_session(
         log=log,
