@@ -39,7 +39,6 @@ _WRITE_IN_FLIGHT: Final = 10164
 _DUPLICATE_IN_BATCH: Final = 10201
 _NOT_FOUND: Final = 404
 
-_ATTEMPTS: Final = 8
 _PATIENCE: Final = 60.0
 """Wall seconds after which an append without an answer is given up as unknown: a server that is
 restarted answers well before."""
@@ -202,9 +201,13 @@ class JetStreamLog:
             )
 
     async def _append_pipelined(self, entries: Sequence[Entry]) -> tuple[int, ...]:
-        # One connection keeps the order: all are written before the first answer is read.
+        # One connection keeps the order: all are written before the first answer is read. After a
+        # write that failed nothing more is written, so that nothing overtakes it.
         waiting: list[tuple[str, asyncio.Future[_PublishAck]] | None] = []
         for entry in entries:
+            if waiting and waiting[-1] is None:
+                waiting.append(None)
+                continue
             try:
                 waiting.append(await self._send(entry.subject, entry.payload, _headers(entry)))
             except _NoAnswerError:
@@ -429,13 +432,16 @@ class JetStreamLog:
         )
 
     async def _ask(self, call: str, body: object) -> dict[str, Any]:
-        for _ in range(_ATTEMPTS):
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
             try:
                 return await api(self._client, call, body)
             except NoAnswer:
-                # The first request after a reconnect is known to be lost now and then.
-                await asyncio.sleep(0.2)
-        return await api(self._client, call, body)
+                # A server that is restarted answers again; and the first request after a reconnect
+                # is known to be lost now and then.
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
 
 
 def _headers(entry: Entry) -> dict[str, str]:

@@ -36,6 +36,9 @@ _SILENCE: Final = 2.5 * _HEARTBEAT
 _IDLE_CONSUMER: Final = 60.0
 _RESTART_PAUSE: Final = 0.1
 
+_SERVICE_UNAVAILABLE: Final = 503
+"""JetStream is not up yet."""
+
 _PULL_ENDED: Final = frozenset({"404", "408"})
 _HEARTBEAT_STATUS: Final = "100"
 
@@ -113,6 +116,9 @@ class JetStreamReader:
     @property
     def pending(self) -> int:
         """Matching entries on the log, as last heard, that have not been returned yet."""
+        if self._consumer is None:
+            # Not started: there may be anything on the log.
+            return len(self._buffer) + 1
         return len(self._buffer) + self._server_pending
 
     async def batch(self, wait: float) -> Sequence[Recorded]:
@@ -197,6 +203,8 @@ class JetStreamReader:
             },
         )
         if (error := answer.get("error")) is not None:
+            if error.get("code") == _SERVICE_UNAVAILABLE:
+                raise NoAnswer(f"no reader on {self._stream} yet", str(error.get("description")))
             raise LogUnavailable(
                 f"no reader on {self._stream}: {error.get('description')}", "see nats-server.log"
             )
