@@ -30,7 +30,7 @@ app: Final = typer.Typer(
 )
 
 
-@app.command(epilog="Example: kst demo --date 2025-09-15 --symbols 20 --speed 180")
+@app.command(epilog="Example: kst demo --date 2025-09-15 --symbols 20 --speed 100")
 @reported
 def demo(
     *,
@@ -43,13 +43,20 @@ def demo(
     date: Annotated[
         str | None, typer.Option(help="KRX trading day. Default: 2025-09-15.", metavar="DATE")
     ] = None,
-    symbols: Annotated[int, typer.Option(min=1, max=200, help="How many symbols trade.")] = 20,
+    symbols: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=200,
+            help="How many symbols trade. Default: 20 of a synthetic day, 40 of recorded bars.",
+        ),
+    ] = None,
     strategies: Annotated[
         str, typer.Option(help="Strategies to run, separated by commas.", metavar="NAMES")
     ] = "kmp",
     speed: Annotated[
         float, typer.Option(min=1, max=2_000, help="Simulated seconds per second, at most.")
-    ] = 180.0,
+    ] = 200.0,
     data_dir: Annotated[
         Path | None,
         typer.Option(

@@ -23,6 +23,7 @@ from events.ops import (
     FrameSetAside,
     GatesReported,
     Recovered,
+    SetupChanged,
     SlotsChanged,
 )
 from events.trading import (
@@ -87,6 +88,8 @@ class DaySummary:
         self.halts: dict[tuple[str, str], str] = {}
         self.degraded: dict[tuple[str, str], str] = {}
         self.degradations: Counter[tuple[str, str]] = Counter()
+        self.setups: Counter[tuple[str, str, str]] = Counter()
+        """Setups that came into a state, by (strategy, state, reason)."""
         self.drifting: dict[Symbol, tuple[int, int]] = {}
         self.divergences: list[DivergenceFound] = []
         self.set_aside = 0
@@ -261,6 +264,8 @@ class DaySummary:
                 self._remember(sequence, event)
             case SlotsChanged():
                 self.slots = event
+            case SetupChanged():
+                self.setups[str(event.strategy), event.state, event.reason] += 1
             case GatesReported():
                 self.gates[event.strategy] = event
 

@@ -15,6 +15,8 @@ from deploy.event_text import won
 from deploy.logs import LogErrors
 
 _REASONS = 6
+_SETUPS = 8
+"""Most setup transitions listed: they say what became of the candidates, and why none traded."""
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +116,8 @@ def _table(outcome: Outcome, result: DemoResult) -> Table:
     summary, pnl = outcome.summary, result.pnl
     table = Table(title="the day", show_header=False, title_justify="left")
     table.add_row("events", _counts(result.events))
+    for (strategy, state, reason), times in summary.setups.most_common(_SETUPS):
+        table.add_row(f"{strategy} setups", f"{times} to {state.lower()}: {reason.replace('_', ' ')}")
     table.add_row("intents", str(result.intents))
     table.add_row("decisions", _counts(result.decisions))
     for (decision, check), times in summary.reasons.most_common(_REASONS):

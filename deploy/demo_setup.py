@@ -37,6 +37,12 @@ ACCOUNT: Final = AccountId("demo")
 DEFAULT_DAY: Final = date(2025, 9, 15)
 SEED: Final = 7
 
+_GENERATED: Final = 20
+"""Symbols of a generated market."""
+
+_RECORDED: Final = 40
+"""Symbols of recorded bars: as many as subscriptions, and one that is back-filled."""
+
 _LEAD: Final = 20 * 60 * 1_000_000_000
 """The run begins this long before the open (ns): the gateway asks the broker for every symbol's
 terms and history first, at about one call a second."""
@@ -47,9 +53,9 @@ class DemoRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     bars: Path | None = None
     date: str | None = None
-    symbols: int = 20
+    symbols: int | None = None
     strategies: tuple[str, ...] = ("kmp",)
-    speed: float = 180.0
+    speed: float = 200.0
     data_dir: Path | None = None
 
 
@@ -70,7 +76,7 @@ def set_up(request: DemoRequest) -> tuple[DataDirectory, TradingSession]:
         speed=request.speed,
         bars=None if request.bars is None else str(request.bars.resolve()),
         seed=SEED,
-        symbols=request.symbols,
+        symbols=request.symbols or (_GENERATED if request.bars is None else _RECORDED),
         strategies=request.strategies,
         code_version=code_version(),
         ports=_free_ports(),

@@ -1,6 +1,6 @@
 """Holds the clock of a run back when a service cannot keep up, so that speed never costs fidelity.
 
-At 180 times real time a second of computing would be three minutes of market. The pacer reads every
+At 200 times real time a second of computing would be three minutes of market. The pacer reads every
 service's progress some fifty times a wall second: while a backlog grows it slows the clock in
 proportion, beyond a bound it stops it, and it runs on when the backlog is gone. Before all services
 are ready the clock stands still; while one is being restarted it creeps at real-time speed, because
