@@ -28,7 +28,10 @@ PURE: Final = (
     "strategies",
     "kis_gateway/simulator/exchange",
     "kis_gateway/order_state.py",
+    "kis_gateway/order_book.py",
+    "kis_gateway/order_inquiry.py",
     "kis_gateway/planner.py",
+    "kis_gateway/router_core.py",
 )
 """Folders and files that must be pure, relative to the repository."""
 
