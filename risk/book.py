@@ -13,8 +13,9 @@ import msgspec
 
 from events import UNKNOWN, StrategyId, Symbol, costs
 from events.market import OpeningAllocation, SessionOpened
-from events.trading import AccountSnapshot, DriftDetected, OrderFilled, Side
-from risk.working import WorkingOrders
+from events.trading import AccountSnapshot, DriftDetected, OrderEvent, OrderFilled, Side
+from risk.statement import Reported, Statement
+from risk.working import WorkingOrder, WorkingOrders
 
 
 class Allocation(msgspec.Struct, gc=False):
@@ -57,7 +58,7 @@ class Book:
         """Symbols held whose price has not been seen since the session opened."""
         self.surplus: dict[Symbol, int] = {}
         """Shares that the broker shows and no fill explains; they belong to ``_UNKNOWN_``."""
-        self._broker_cash: int | None = None
+        self.statement = Statement()
         self._carry_in(session.allocations, session.equity - session.cash)
         # What the books call equity and is neither orderable nor in shares, unsettled money above
         # all. It stays as it is, so the day starts with a result of exactly zero.
@@ -92,6 +93,12 @@ class Book:
         return self.cash + self._idle + self.holdings_value
 
     @property
+    def measured_equity(self) -> int:
+        """Won that exposure is measured against: the smaller of equity here and at the broker."""
+        stated = self.statement.equity
+        return self.equity if stated is None else min(self.equity, stated)
+
+    @property
     def day_result(self) -> int:
         """Won gained or lost since the session opened. External cash flows do not enter it."""
         return self.equity - self.opening_equity
@@ -105,7 +112,7 @@ class Book:
         """
         pledged = self.working.buy_value
         own = self.cash - pledged - costs.fee(pledged)
-        return own if self._broker_cash is None else min(own, self._broker_cash)
+        return own if self.statement.cash is None else min(own, self.statement.cash)
 
     def owned(self, strategy: StrategyId, symbol: Symbol) -> int:
         """Return the shares a strategy owns; unexplained ones belong to ``_UNKNOWN_``."""
@@ -119,6 +126,18 @@ class Book:
         """Return the shares a strategy owns and does not yet sell, never below 0."""
         selling = self.working.quantity(strategy, symbol, Side.SELL)
         return max(0, self.owned(strategy, symbol) - selling)
+
+    def broker_sellable(self, symbol: Symbol, now: int) -> tuple[Reported, int] | None:
+        """Return the broker's holding of a symbol and how many of it may still be sold.
+
+        Sales let through since the statement are taken off. ``None`` when nothing that the broker
+        said can still be believed.
+        """
+        reported = self.statement.holding(symbol, now)
+        if reported is None:
+            return None
+        selling = sum(o.remaining for o in self.working.in_symbol(symbol) if o.side is Side.SELL)
+        return reported, max(0, reported.sellable - selling)
 
     def last_price(self, symbol: Symbol) -> int | None:
         """Return the last price in won, ``None`` before the first of the session."""
@@ -195,19 +214,26 @@ class Book:
         if position.last is None:
             position.last = event.price
         self._revalue(position, position.last)
+        self.statement.traded(event.symbol, event.at)
         return self.working.fill(event)
 
-    def reserve(self, amount: int) -> None:
-        """Take an approved buy of ``amount`` won with its fee off what the broker last reported."""
-        if self._broker_cash is not None:
-            self._broker_cash -= amount + costs.fee(amount)
+    def end(self, event: OrderEvent) -> WorkingOrder | None:
+        """Stop counting an order and return it, ``None`` when it was not counted."""
+        ended = self.working.end(event)
+        if ended is not None:
+            self.statement.ended(ended.symbol, event.at)
+        return ended
 
     def snapshot(self, event: AccountSnapshot) -> None:
-        """Take over orderable cash and prices of a complete account statement.
+        """Take over money, sellable shares and prices of a complete account statement.
 
         Shares are not taken over: they come from fills, and a difference is drift.
         """
-        self._broker_cash = event.cash
+        self.statement.take(
+            event,
+            held=(*self._held, *self.surplus),
+            works=lambda symbol: any(True for _ in self.working.in_symbol(symbol)),
+        )
         for holding in event.holdings:
             if holding.last_price > 0:
                 self.mark(holding.symbol, holding.last_price)

@@ -1,7 +1,7 @@
 """Entry checks that say yes or no: brakes, loss, market state, rates, arbitration.
 
 Each is a pure function of an ``Entry``. ``MISSING`` means that there was no data to judge by; how
-that ends is written in the table of ``gate``. No exit ever comes here.
+that ends is written in the table of ``entries``. No exit ever comes here.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ BLOCKED_DESIGNATIONS: Final = {
 """Status codes of the KIS price inquiry that close entries; 54 (caution) only is noted."""
 
 _CAUTION: Final = "54"
+_OPEN_DESIGNATIONS: Final = f"none of {' '.join(BLOCKED_DESIGNATIONS)}"
+
+_INTERRUPTION_LASTS: Final = 120 * _SECOND
+"""KRX: a volatility interruption is an auction of two minutes."""
 
 
 def quantity(entry: Entry) -> Check:
@@ -49,7 +53,7 @@ def expiry(entry: Entry) -> Check:
 
 
 def equity_known(entry: Entry) -> Check:
-    """There is equity to measure against, now and at the session's open. Won."""
+    """There is equity to measure against: now, at the broker, at the session's open. Won."""
     known = entry.equity > 0 and entry.book.opening_equity > 0
     value = min(entry.equity, entry.book.opening_equity)
     return verdict("equity_known", _PASS if known else _DEFER, value, 0)
@@ -87,11 +91,14 @@ def designation(entry: Entry) -> Check:
     """The exchange has not designated the symbol in a way that closes entries."""
     reference = entry.market.references.get(entry.intent.symbol)
     if reference is None:
-        return verdict("designation", _MISSING, None, None, "no trading terms of today")
+        return verdict(
+            "designation", _MISSING, None, _OPEN_DESIGNATIONS, "no trading terms of today"
+        )
     code = reference.status_code
     if code in BLOCKED_DESIGNATIONS:
-        return verdict("designation", _REJECT, code, None, BLOCKED_DESIGNATIONS[code])
-    return verdict("designation", _PASS, code, None, "caution" if code == _CAUTION else "")
+        return verdict("designation", _REJECT, code, _OPEN_DESIGNATIONS, BLOCKED_DESIGNATIONS[code])
+    note = "caution" if code == _CAUTION else ""
+    return verdict("designation", _PASS, code, _OPEN_DESIGNATIONS, note)
 
 
 def _day_loss(entry: Entry, name: str, level: LossLevel, fraction: float) -> Check:
@@ -99,10 +106,16 @@ def _day_loss(entry: Entry, name: str, level: LossLevel, fraction: float) -> Che
     reached = entry.controls.loss
     if reached is not None and reached.level >= level:
         ratio = reached.day_result / book.opening_equity
-        return verdict(name, _REJECT, ratio, -fraction, f"reached at {reached.at}, until next open")
+        note = f"reached at {reached.at}, until next open{_guessed(reached.unpriced, '; ')}"
+        return verdict(name, _REJECT, ratio, -fraction, note)
     lost = book.day_result <= -round(fraction * book.opening_equity)
     ratio = book.day_result / book.opening_equity
-    return verdict(name, _REJECT if lost else _PASS, ratio, -fraction)
+    outcome = _REJECT if lost else _PASS
+    return verdict(name, outcome, ratio, -fraction, _guessed(book.unpriced))
+
+
+def _guessed(unpriced: int, before: str = "") -> str:
+    return f"{before}holdings without a price, at opening value: {unpriced}" if unpriced else ""
 
 
 def daily_halt(entry: Entry) -> Check:
@@ -146,10 +159,23 @@ def strategy_positions(entry: Entry) -> Check:
 
 
 def price_known(entry: Entry) -> Check:
-    """There is a price to judge the entry at. Won."""
+    """There is a price to judge the entry at, and without a limit it is of now. Won.
+
+    An entry with a limit never pays more, so the age of the last trade only is noted: many symbols
+    do not trade every few seconds.
+    """
+    limited = entry.intent.limit_price is not None
+    traded_at = entry.market.traded_at(entry.intent.symbol)
+    age = None if traded_at is None else entry.now - traded_at
+    note = "no trade seen" if age is None else f"last trade {age / _SECOND} s ago"
     if entry.price is None:
-        return verdict("price_known", _MISSING, None, None, "no limit, reference or last price")
-    return verdict("price_known", _PASS if entry.price > 0 else _REJECT, entry.price, 1)
+        return verdict("price_known", _MISSING, None, 1, "no limit, reference or last price")
+    if not limited and (age is None or age > entry.limits.max_price_age):
+        allowed = entry.limits.max_price_age / _SECOND
+        return verdict(
+            "price_known", _MISSING, entry.price, 1, f"{note}, {allowed} s allowed without a limit"
+        )
+    return verdict("price_known", _PASS if entry.price > 0 else _REJECT, entry.price, 1, note)
 
 
 def protective_stop(entry: Entry) -> Check:
@@ -162,23 +188,33 @@ def protective_stop(entry: Entry) -> Check:
 
 
 def vi_cooldown(entry: Entry) -> Check:
-    """No volatility interruption now or shortly before. Value: seconds since its last event."""
-    limit = entry.limits.vi_cooldown // _SECOND
-    last = entry.market.interruptions.get(entry.intent.symbol)
+    """No volatility interruption now or shortly before. Value: seconds since its last event.
+
+    An interruption is known by its own events and by the static reference of the trades, which each
+    one moves. One whose end was not seen is taken to have lasted its two minutes.
+    """
+    symbol, cooldown = entry.intent.symbol, entry.limits.vi_cooldown
+    limit = cooldown // _SECOND
+    last = entry.market.interruptions.get(symbol)
     if last is None:
-        return verdict("vi_cooldown", _PASS, "none", limit)
+        if entry.market.interruptions_seen(symbol):
+            return verdict("vi_cooldown", _PASS, "none", limit)
+        note = "neither interruptions nor static references are seen for the symbol"
+        return verdict("vi_cooldown", _MISSING, "unknown", limit, note)
     since = entry.now - last.at
-    if last.active:
-        return verdict("vi_cooldown", _DEFER, since / _SECOND, limit, "interrupted now")
-    outcome = _DEFER if since < entry.limits.vi_cooldown else _PASS
-    return verdict("vi_cooldown", outcome, since / _SECOND, limit)
+    closed = _INTERRUPTION_LASTS + cooldown if last.active else cooldown
+    note = "its end was not seen" if last.active else ""
+    outcome = _DEFER if since < closed else _PASS
+    return verdict("vi_cooldown", outcome, since / _SECOND, closed // _SECOND, note)
 
 
 def price_on_tick(entry: Entry) -> Check:
     """The entry's own limit is a price that the exchange takes. Value: won, limit: tick."""
     limit = entry.intent.limit_price
     if limit is None:
-        return verdict("price_on_tick", _NOT_APPLICABLE, None, None, "the router sets the price")
+        return verdict(
+            "price_on_tick", _NOT_APPLICABLE, "no limit", "on tick", "the router sets the price"
+        )
     board = entry.market.board(entry.intent.symbol)
     if board is None:
         return verdict("price_on_tick", _MISSING, limit, None, "market of the symbol not known")
@@ -224,7 +260,10 @@ def spread(entry: Entry) -> Check:
     limit = entry.limits.max_spread_bps
     best = entry.market.best(entry.intent.symbol)
     if best is None:
-        return verdict("spread", _NOT_APPLICABLE, None, limit, "no quote known")
+        return verdict("spread", _NOT_APPLICABLE, "no quote", limit, "no quote known")
+    age = entry.now - best.at
+    if age > entry.limits.max_price_age:
+        return verdict("spread", _MISSING, None, limit, f"the quote is {age / _SECOND} s old")
     if best.bid is None or best.ask is None:
         empty = "bid" if best.bid is None else "ask"
         return verdict("spread", _MISSING, None, limit, f"the {empty} side is empty")
@@ -233,28 +272,24 @@ def spread(entry: Entry) -> Check:
 
 
 def not_held(entry: Entry) -> Check:
-    """An entry opens a position; only a target may add to one. Value: own shares."""
+    """An entry opens a position and never adds to one. Value: own shares."""
     owned = entry.book.owned(entry.intent.strategy, entry.intent.symbol)
-    if entry.adds:
-        return verdict("not_held", _NOT_APPLICABLE, owned, None, "a target may add")
     return verdict("not_held", _REJECT if owned > 0 else _PASS, owned, 0)
 
 
 def not_entering(entry: Entry) -> Check:
     """The strategy is not buying the symbol already. Value: own shares being bought."""
     buying = entry.book.working.quantity(entry.intent.strategy, entry.intent.symbol, Side.BUY)
-    if entry.adds:
-        return verdict("not_entering", _NOT_APPLICABLE, buying, None, "counted in the target")
     return verdict("not_entering", _REJECT if buying > 0 else _PASS, buying, 0)
 
 
 def signal_fresh(entry: Entry) -> Check:
     """One entry per strategy, symbol, signal and session."""
-    signal = entry.intent.signal
+    signal, limit = entry.intent.signal, "once per session"
     if signal is None:
-        return verdict("signal_fresh", _NOT_APPLICABLE, None, None, "the intent names no signal")
+        return verdict("signal_fresh", _NOT_APPLICABLE, "no signal", limit)
     used = entry.approvals.signal_used(entry.intent)
-    return verdict("signal_fresh", _REJECT if used else _PASS, signal, None)
+    return verdict("signal_fresh", _REJECT if used else _PASS, signal, limit)
 
 
 def entry_lock(entry: Entry) -> Check:
@@ -270,7 +305,7 @@ def opposite_order(entry: Entry) -> Check:
     """Nothing of this account works that the entry could trade with, nor an own sell.
 
     Buying from oneself is a wash sale under the Capital Markets Act, Article 176. Value: the
-    working sell's limit in won, or ``market``.
+    working sell's limit in won, ``market``, or ``none``.
     """
     for order in entry.book.working.in_symbol(entry.intent.symbol):
         if order.side is Side.BUY:
@@ -281,4 +316,4 @@ def opposite_order(entry: Entry) -> Check:
         if order.limit is None or order.limit <= entry.known_price:
             note = f"would cross a sell of {order.strategy}"
             return verdict("opposite_order", _DEFER, value, entry.price, note)
-    return verdict("opposite_order", _PASS, None, entry.price)
+    return verdict("opposite_order", _PASS, "none", entry.price)

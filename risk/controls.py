@@ -2,7 +2,8 @@
 
 A brake closes entries only; nothing here is ever asked about an exit, a reduction or a cancel.
 Drift freezes a symbol apart from an operator's freeze, so that ending one does not lift the other.
-A loss level, once reached, holds until the next session.
+A loss level, once reached, holds for the session. All of it is folded from the session's own log: a
+brake that is to hold in the next session has to be set there again.
 """
 
 from __future__ import annotations
@@ -19,27 +20,28 @@ from events.trading import DriftDetected
 ACCOUNT: Final = "*"
 """Scope of a brake on the whole account."""
 
-_ENDS_WITH_THE_SESSION: Final = (ControlKind.HALT_ENTRIES, ControlKind.FLATTEN)
-
 
 class LossLevel(IntEnum):
     """How bad the day has been at its worst."""
 
-    NONE = 0
     WARN = 1
     HALT = 2
 
 
 class ReachedLoss(msgspec.Struct, frozen=True):
-    """The worst loss level reached today: when (ns UTC) and at which result (won)."""
+    """The worst loss level reached today: when (ns UTC) and at which result (won).
+
+    ``unpriced`` holdings had no price then and counted at their opening value.
+    """
 
     level: LossLevel
     at: int
     day_result: int
+    unpriced: int
 
 
 class Controls:
-    """All brakes of one account."""
+    """All brakes of one account in one session."""
 
     def __init__(self) -> None:
         self._active: dict[ControlKind, dict[str, ControlChanged]] = {
@@ -47,15 +49,6 @@ class Controls:
         }
         self.drifts: dict[Symbol, DriftDetected] = {}
         self.loss: ReachedLoss | None = None
-
-    def open_session(self) -> None:
-        """Lift what ends with a session: halts, flattening and the day's loss level.
-
-        Safe mode, pauses and frozen symbols stay until someone lifts them.
-        """
-        self.loss = None
-        for kind in _ENDS_WITH_THE_SESSION:
-            self._active[kind].clear()
 
     def change(self, event: ControlChanged) -> None:
         """Set or release a brake."""
@@ -73,10 +66,10 @@ class Controls:
         """Unfreeze a symbol whose shares add up again."""
         self.drifts.pop(symbol, None)
 
-    def reach(self, level: LossLevel, at: int, day_result: int) -> None:
-        """Hold a loss level until the next session, unless it or a worse one is held already."""
-        if level > (self.loss.level if self.loss is not None else LossLevel.NONE):
-            self.loss = ReachedLoss(level, at, day_result)
+    def reach(self, reached: ReachedLoss) -> None:
+        """Hold a loss level for the session, unless it or a worse one is held already."""
+        if self.loss is None or reached.level > self.loss.level:
+            self.loss = reached
 
     def brake(
         self, kind: ControlKind, strategy: StrategyId, symbol: Symbol

@@ -1,8 +1,8 @@
 """Judges an entry: the order of the checks, and how each may end.
 
 The first refusal or deferral ends; a cut reduces the quantity and goes on, so the smallest wins.
-The table is the whole policy: a check that cannot be computed ends as its row says, never in favour
-of the entry.
+The table is the whole policy: a check that cannot be computed ends as its row says. Only one row
+lets an entry pass without data, and shows it: interruptions are published for few symbols.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from risk import checks, sizing
 from risk.entry import Entry
 from risk.reductions import approve, reject
 
+_PASS: Final = CheckOutcome.PASS
 _REJECT: Final = CheckOutcome.REJECT
 _DEFER: Final = CheckOutcome.DEFER
 
@@ -57,7 +58,7 @@ STEPS: Final[tuple[Step, ...]] = (
     Step(checks.strategy_positions, _REJECT),
     Step(checks.protective_stop, _REJECT),
     Step(sizing.trade_risk, _REJECT, sizing.risk_room),
-    Step(checks.vi_cooldown, _DEFER),
+    Step(checks.vi_cooldown, _PASS),
     Step(sizing.orderable_cash, _REJECT, sizing.cash_room),
     Step(checks.price_on_tick, _DEFER),
     Step(checks.price_within_limits, _DEFER),

@@ -19,13 +19,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An intent to buy together with everything known at ``now`` (ns UTC).
 
     ``quantity`` is what earlier checks left of the wish, ``price`` the won per share it is judged
-    at, ``equity`` the account's, won. ``adds`` is set for a target above shares already held.
+    at, ``equity`` what exposure is measured against, won.
     """
 
     intent: IntentSubmitted
     quantity: int
     price: int | None
-    adds: bool
     now: int
     equity: int
     book: Book
@@ -41,19 +40,24 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.price
 
 
-def assumed_price(intent: IntentSubmitted, last_price: int | None) -> int | None:
+def assumed_price(
+    intent: IntentSubmitted, last_price: int | None, upper_limit: int | None
+) -> int | None:
     """Return the won per share an entry is judged at, ``None`` when nothing is known.
 
-    Its limit, because it never pays more; without one the highest of reference, trigger and last
-    price, because it may pay any of them.
+    Its limit, because it never pays more. Without one the highest of reference, trigger × 1.003 and
+    last price × 1.002, which is as far as the router reaches; that reach ends at the day's upper
+    limit, which no order exceeds.
     """
     if intent.limit_price is not None:
         return intent.limit_price
-    known = [
-        price
-        for price in (intent.reference_price, intent.stop_price, last_price)
-        if price is not None
-    ]
+    known: list[int] = []
+    if intent.reference_price is not None:
+        known.append(intent.reference_price)
+    for price, per_mille in ((intent.stop_price, 1_003), (last_price, 1_002)):
+        if price is not None:
+            reach = price * per_mille // 1_000
+            known.append(reach if upper_limit is None else max(price, min(reach, upper_limit)))
     return max(known, default=None)
 
 

@@ -1,8 +1,9 @@
 """The risk gate: one pure processor between strategies and the router, one decision per intent.
 
-What always holds: no brake, limit or rate stops an exit or a cancel; an entry passes only when
-every check could be made and passed; whatever was let through counts from that moment, before any
-order of it is known. Replaying the log gives the same decisions byte for byte.
+What always holds: no brake, limit or rate stops an exit or a cancel; an entry passes only when no
+check refused it for what it saw or, but for interruptions, for what it could not see; whatever was
+let through counts from that moment, before any order of it is known. Replaying the log gives the
+same decisions byte for byte.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from events.market import (
 from events.signal import RegimeSet, UniverseSelected
 from events.trading import (
     AccountSnapshot,
-    CheckOutcome,
     Decision,
     DriftCleared,
     DriftDetected,
@@ -46,8 +46,8 @@ from events.trading import (
 from risk import entries, reductions
 from risk.approvals import Approvals
 from risk.book import Book
-from risk.controls import Controls, LossLevel
-from risk.entry import Entry, assumed_price, verdict
+from risk.controls import Controls, LossLevel, ReachedLoss
+from risk.entry import Entry, assumed_price
 from risk.errors import SessionWithoutSettings, SettingsMalformed
 from risk.market import Market
 from risk.settings import RiskSettings, limits_in_force, load_settings
@@ -67,15 +67,14 @@ def gate_from_session(session: SessionOpened) -> RiskGate:
 
 
 class RiskGate:
-    """Decides every intent of one account. A ``bus`` processor.
+    """Decides every intent of one account in one session. A ``bus`` processor.
 
-    Time is that of the newest event seen. A session opened later on the same log starts a new book;
-    safe mode, pauses and frozen symbols stay.
+    Time is that of the newest event seen. Each session has a gate of its own, which reads the log
+    from that session's opening on: brakes, halts and losses of earlier sessions are not known here.
     """
 
     name = "risk"
     inputs: Sequence[str] = (
-        "market.session.*",
         "market.clock",
         "market.trade.*",
         "market.quote.*",
@@ -91,9 +90,14 @@ class RiskGate:
 
     def __init__(self, session: SessionOpened, settings: RiskSettings) -> None:
         self._now = session.at
+        self._trading_date = session.trading_date
+        self._limits = limits_in_force(settings)
         self._controls = Controls()
         self._market = Market(session.trading_date)
-        self._begin(session, settings)
+        self._book = Book(session)
+        self._approvals = Approvals(
+            self._limits.max_orders_per_second, self._limits.max_orders_per_symbol_minute
+        )
         self._evolve: dict[type[Event], Callable[[Any], None]] = {
             TradeFrame: self._on_trades,
             QuoteFrame: self._market.quote,
@@ -103,7 +107,6 @@ class RiskGate:
             VolatilityInterruption: self._market.interruption,
             UniverseSelected: self._market.universe,
             RegimeSet: self._market.set_regime,
-            SessionOpened: self._on_session,
             ControlChanged: self._controls.change,
             DriftDetected: self._on_drift,
             DriftCleared: self._on_drift_cleared,
@@ -140,50 +143,27 @@ class RiskGate:
     def _decide(self, delivery: Delivery, intent: IntentSubmitted) -> Decision:
         match intent.kind:
             case IntentKind.ENTER:
-                return self._enter(delivery, intent, intent.quantity or 0, adds=False)
+                return self._enter(delivery, intent)
             case IntentKind.REDUCE | IntentKind.EXIT | IntentKind.FLATTEN:
-                return self._sell(delivery, intent, intent.quantity)
+                return self._sell(delivery, intent)
             case IntentKind.SET_TARGET:
-                return self._set_target(delivery, intent)
+                return reductions.unsupported(delivery, intent)
             case IntentKind.CANCEL_ORDERS:
                 return reductions.cancel(delivery, intent, self._book)
             case IntentKind.MODIFY_RISK:
                 return reductions.modify_risk(delivery, intent, self._book)
 
-    def _set_target(self, delivery: Delivery, intent: IntentSubmitted) -> Decision:
-        """Buy or sell the difference to what the strategy will own once everything is done."""
-        target, book = intent.quantity, self._book
-        if target is None or target < 0:
-            checks = (verdict("target", CheckOutcome.REJECT, target, 0),)
-            return reductions.reject(
-                delivery.sequence, intent, checks, "a target is a number of shares from 0 up"
-            )
-        owner = (intent.strategy, intent.symbol)
-        heading_for = (
-            book.owned(*owner)
-            + book.working.quantity(*owner, Side.BUY)
-            - book.working.quantity(*owner, Side.SELL)
-        )
-        if target > heading_for:
-            return self._enter(delivery, intent, target - heading_for, adds=True)
-        if target < heading_for:
-            return self._sell(delivery, intent, heading_for - target)
-        reached = verdict("target", CheckOutcome.PASS, heading_for, target, "reached")
-        return reductions.approve(delivery.sequence, intent, 0, (reached,))
-
-    def _enter(
-        self, delivery: Delivery, intent: IntentSubmitted, quantity: int, *, adds: bool
-    ) -> Decision:
+    def _enter(self, delivery: Delivery, intent: IntentSubmitted) -> Decision:
         self._watch_loss()
         book, symbol = self._book, intent.symbol
-        price = assumed_price(intent, book.last_price(symbol))
+        terms = self._market.references.get(symbol)
+        upper_limit = None if terms is None else terms.upper_limit
         entry = Entry(
             intent=intent,
-            quantity=quantity,
-            price=price,
-            adds=adds,
+            quantity=intent.quantity or 0,
+            price=assumed_price(intent, book.last_price(symbol), upper_limit),
             now=self._now,
-            equity=book.equity,
+            equity=book.measured_equity,
             book=book,
             market=self._market,
             controls=self._controls,
@@ -193,32 +173,18 @@ class RiskGate:
         decision = entries.judge(delivery.sequence, entry)
         if isinstance(decision, IntentApproved | IntentModified):
             book.working.approve(intent, Side.BUY, decision.quantity, entry.known_price)
-            book.reserve(decision.quantity * entry.known_price)
+            book.statement.reserve(decision.quantity * entry.known_price)
             lock = self._limits.budgets[intent.strategy].entry_lock
             self._approvals.entry(intent, self._now, lock)
             self._approvals.order(symbol, self._now)
         return decision
 
-    def _sell(self, delivery: Delivery, intent: IntentSubmitted, asked: int | None) -> Decision:
-        decision = reductions.sell(delivery, intent, asked, self._book)
+    def _sell(self, delivery: Delivery, intent: IntentSubmitted) -> Decision:
+        decision = reductions.sell(delivery, intent, self._book, self._now)
         if isinstance(decision, IntentApproved | IntentModified) and decision.quantity:
             self._book.working.approve(intent, Side.SELL, decision.quantity, price=0)
             self._approvals.order(intent.symbol, self._now)
         return decision
-
-    def _begin(self, session: SessionOpened, settings: RiskSettings) -> None:
-        self._limits = limits_in_force(settings)
-        self._trading_date = session.trading_date
-        self._book = Book(session)
-        self._approvals = Approvals(
-            self._limits.max_orders_per_second, self._limits.max_orders_per_symbol_minute
-        )
-
-    def _on_session(self, session: SessionOpened) -> None:
-        if session.trading_date != self._trading_date:
-            self._market.open_session(session.trading_date)
-            self._controls.open_session()
-            self._begin(session, _settings_of(session))
 
     def _on_trades(self, frame: TradeFrame) -> None:
         if frame.trades:
@@ -270,23 +236,22 @@ class RiskGate:
         self._watch_loss()
 
     def _on_ended(self, event: OrderRejected | OrderClosed) -> None:
-        ended = self._book.working.end(event)
+        ended = self._book.end(event)
         if ended is not None:
             self._approvals.release(ended.symbol, ended.intent_id)
 
     def _watch_loss(self) -> None:
-        """Hold the worst loss level of the day once every share held has had a price today.
+        """Hold the worst loss level of the day, also while some holding has had no price today.
 
-        Before that a partly priced book would show losses that are older than the day.
+        Such a holding counts at its opening value, so it neither hides a loss nor adds one.
         """
         book, limits = self._book, self._limits
-        if book.unpriced or book.opening_equity <= 0 or book.day_result >= 0:
-            return
         result, opening = book.day_result, book.opening_equity
-        if result <= -round(limits.daily_loss_halt * opening):
-            self._controls.reach(LossLevel.HALT, self._now, result)
-        elif result <= -round(limits.daily_loss_warn * opening):
-            self._controls.reach(LossLevel.WARN, self._now, result)
+        if opening <= 0 or result > -round(limits.daily_loss_warn * opening):
+            return
+        halted = result <= -round(limits.daily_loss_halt * opening)
+        level = LossLevel.HALT if halted else LossLevel.WARN
+        self._controls.reach(ReachedLoss(level, self._now, result, book.unpriced))
 
 
 def _settings_of(session: SessionOpened) -> RiskSettings:

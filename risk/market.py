@@ -22,13 +22,15 @@ from events.prices import Board
 from events.signal import Regime, RegimeSet, UniverseSelected
 
 _BOARDS: Final = {board.value: board for board in Board}
+_TRADING: Final = (Phase.CONTINUOUS, Phase.CLOSING_AUCTION)
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
-    """Best prices of one symbol in won; ``None`` where a side of the book is empty."""
+    """Best prices of one symbol in won; ``None`` where a side is empty. Seen at ``at`` (ns UTC)."""
 
     bid: int | None
     ask: int | None
+    at: int
 
 
 class Interruption(msgspec.Struct, frozen=True, gc=False):
@@ -38,32 +40,57 @@ class Interruption(msgspec.Struct, frozen=True, gc=False):
     at: int
 
 
+class StaticReference(msgspec.Struct, gc=False):
+    """Static interruption reference of a symbol in won, and the price at which trading began.
+
+    ``first`` is set while it is the reference that was seen first.
+    """
+
+    price: int
+    began_at: int
+    first: bool = True
+
+
 class Market:
     """The newest facts about every symbol and the session."""
 
     def __init__(self, trading_date: TradingDate) -> None:
-        self.phase: Phase | None = None
-        self.interruptions: dict[Symbol, Interruption] = {}
-        self._quotes: dict[Symbol, QuoteFrame] = {}
-        self._trades: dict[Symbol, TradeFrame] = {}
-        self.open_session(trading_date)
-
-    def open_session(self, trading_date: TradingDate) -> None:
-        """Forget what held for the previous session only."""
         self.trading_date = trading_date
         self.day = date(int(trading_date[:4]), int(trading_date[4:6]), int(trading_date[6:]))
+        self.phase: Phase | None = None
         self.regime = Regime.NORMAL
-        self.phase = None
         self.references: dict[Symbol, SymbolReference] = {}
-        self._quotes.clear()
-        self._trades.clear()
-        self.interruptions.clear()
-        self._sectors: dict[Symbol, str] = {}
+        self.interruptions: dict[Symbol, Interruption] = {}
+        self.static_references: dict[Symbol, StaticReference] = {}
         self.disputed_sectors: dict[Symbol, tuple[str, str]] = {}
+        self._sectors: dict[Symbol, str] = {}
+        self._quotes: dict[Symbol, QuoteFrame] = {}
+        self._trades: dict[Symbol, TradeFrame] = {}
 
     def trade(self, frame: TradeFrame) -> None:
-        """Keep the newest trades of a symbol."""
+        """Keep the newest trades of a symbol, of which there is at least one."""
         self._trades[frame.symbol] = frame
+        last = frame.trades[-1]
+        reference = last.vi_reference
+        if reference <= 0 or self.phase not in _TRADING:
+            return
+        known = self.static_references.get(frame.symbol)
+        if known is None:
+            began_at = frame.trades[0].price
+            self.static_references[frame.symbol] = StaticReference(reference, began_at)
+        elif known.price != reference:
+            self._move_reference(known, frame, reference)
+
+    def _move_reference(self, known: StaticReference, frame: TradeFrame, reference: int) -> None:
+        """Take a new static reference over, which an interruption's auction has set.
+
+        KRX first measures against the base price, then against the opening price, then against the
+        price of the latest interrupting auction. The step to the opening price is therefore none.
+        """
+        opened = known.first and reference == known.began_at
+        known.price, known.first = reference, False
+        if not opened:
+            self.interruptions[frame.symbol] = Interruption(active=False, at=frame.at)
 
     def quote(self, frame: QuoteFrame) -> None:
         """Keep the newest order book of a symbol."""
@@ -101,15 +128,25 @@ class Market:
         reference = self.references.get(symbol)
         return None if reference is None else _BOARDS.get(reference.market)
 
+    def interruptions_seen(self, symbol: Symbol) -> bool:
+        """Return whether an interruption of the symbol would have been noticed."""
+        return symbol in self.interruptions or symbol in self.static_references
+
+    def traded_at(self, symbol: Symbol) -> int | None:
+        """Return when the last trade was received (ns UTC), ``None`` before the first."""
+        tape = self._trades.get(symbol)
+        return None if tape is None else tape.at
+
     def best(self, symbol: Symbol) -> Quote | None:
         """Return the newest best prices, from the book or from the last trade's record of them."""
         book, tape = self._quotes.get(symbol), self._trades.get(symbol)
         if tape is not None and (book is None or tape.at > book.at):
             last = tape.trades[-1]
-            return Quote(last.best_bid or None, last.best_ask or None)
+            return Quote(last.best_bid or None, last.best_ask or None, tape.at)
         if book is None:
             return None
         return Quote(
             book.bid_prices[0] if book.bid_prices else None,
             book.ask_prices[0] if book.ask_prices else None,
+            book.at,
         )

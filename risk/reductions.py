@@ -1,15 +1,16 @@
 """Everything that makes a position smaller or safer. No brake, limit or rate is asked here.
 
-What always holds: a strategy never sells more than it owns and is not selling already, and the only
-refusal is the fact that there is nothing to sell. This module takes the book and nothing else, so
-no brake can reach a decision made here.
+What always holds: a strategy never sells more than it owns and is not selling already, nor more
+than the broker is known to let go. A sale is refused only because there is nothing to sell, or
+because a reduction does not say by how much. This module takes the book and the time and nothing
+else, so no brake can reach a decision made here.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from events import Delivery
+from events import Delivery, Symbol
 from events.trading import (
     Check,
     CheckOutcome,
@@ -28,6 +29,9 @@ _PASS: Final = CheckOutcome.PASS
 
 OWN_SHARES: Final = "own_shares"
 """The check that caps every sale by what the strategy owns and is not selling yet."""
+
+BROKER_SHARES: Final = "broker_shares"
+"""The check that caps every sale by what the broker is known to have ready for sale."""
 
 _CLOSING: Final = (IntentKind.EXIT, IntentKind.FLATTEN)
 
@@ -63,44 +67,80 @@ def reject(
     )
 
 
-def sell(delivery: Delivery, intent: IntentSubmitted, asked: int | None, book: Book) -> Decision:
-    """Decide a sale of ``asked`` shares (``None``: all) as far as the strategy owns them.
+def sell(delivery: Delivery, intent: IntentSubmitted, book: Book, now: int) -> Decision:
+    """Decide a sale at ``now`` (ns UTC) as far as the strategy owns shares that can be sold.
 
-    An exit without shares but with own working buys is let through with quantity 0: the router
+    An exit without such shares but with own working buys is let through with quantity 0: the router
     withdraws those buys, which is what getting out means then.
     """
-    sellable = book.sellable(intent.strategy, intent.symbol)
-    wanted = sellable if asked is None else asked
-    quantity = min(wanted, sellable)
+    if intent.kind is IntentKind.REDUCE and (intent.quantity is None or intent.quantity < 1):
+        missing = intent.quantity is None
+        outcome = CheckOutcome.MISSING if missing else CheckOutcome.REJECT
+        checks = (verdict("quantity", outcome, intent.quantity, 1),)
+        return reject(delivery.sequence, intent, checks, "a reduction must say how many shares")
+    own = book.sellable(intent.strategy, intent.symbol)
+    wanted = own if intent.quantity is None else intent.quantity
+    quantity = min(wanted, own)
+    made = [_cap(OWN_SHARES, wanted, own)]
     if quantity >= 1:
-        outcome = _PASS if quantity == wanted else CheckOutcome.MODIFY
-        checks = (verdict(OWN_SHARES, outcome, wanted, sellable),)
-        if outcome is _PASS:
-            return approve(delivery.sequence, intent, quantity, checks)
-        return IntentModified(
-            at=intent.at,
-            cause=delivery.sequence,
-            intent_id=intent.intent_id,
-            strategy=intent.strategy,
-            symbol=intent.symbol,
-            checks=checks,
-            quantity=quantity,
-            requested_quantity=wanted,
-            binding_check=OWN_SHARES,
-        )
-    buying = book.working.quantity(intent.strategy, intent.symbol, Side.BUY)
-    if intent.kind in _CLOSING and buying:
-        note = f"no shares; own working buys of {buying} are to be withdrawn"
-        checks = (verdict(OWN_SHARES, _PASS, 0, sellable, note),)
-        return approve(delivery.sequence, intent, 0, checks)
-    checks = (verdict(OWN_SHARES, CheckOutcome.REJECT, wanted, sellable),)
-    owned = book.owned(intent.strategy, intent.symbol)
-    return reject(
-        delivery.sequence,
-        intent,
-        checks,
-        f"nothing to sell: {intent.strategy} owns {owned} and {owned - sellable} are being sold",
+        check, room = _broker_cap(intent.symbol, quantity, book, now)
+        made.append(check)
+        quantity = min(quantity, room)
+    if quantity < 1:
+        return _nothing_to_sell(delivery, intent, made, book)
+    if quantity == wanted:
+        return approve(delivery.sequence, intent, quantity, tuple(made))
+    binding = [check.name for check in made if check.outcome is CheckOutcome.MODIFY]
+    return IntentModified(
+        at=intent.at,
+        cause=delivery.sequence,
+        intent_id=intent.intent_id,
+        strategy=intent.strategy,
+        symbol=intent.symbol,
+        checks=tuple(made),
+        quantity=quantity,
+        requested_quantity=wanted,
+        binding_check=binding[-1],
     )
+
+
+def _cap(name: str, wanted: int, room: int, note: str = "") -> Check:
+    if min(wanted, room) < 1:
+        return verdict(name, CheckOutcome.REJECT, wanted, room, note)
+    outcome = _PASS if wanted <= room else CheckOutcome.MODIFY
+    return verdict(name, outcome, wanted, room, note)
+
+
+def _broker_cap(symbol: Symbol, quantity: int, book: Book, now: int) -> tuple[Check, int]:
+    """Return the check against the broker's shares and how many of ``quantity`` they allow.
+
+    Without a statement that can be believed the shares owned decide: missing data keep nobody in.
+    """
+    known = book.broker_sellable(symbol, now)
+    if known is None:
+        note = "no statement since the symbol last moved; own shares decide"
+        return verdict(BROKER_SHARES, CheckOutcome.MISSING, quantity, "unknown", note), quantity
+    reported, room = known
+    note = f"the broker shows {reported.quantity} shares, {reported.sellable} of them sellable"
+    return _cap(BROKER_SHARES, quantity, room, note), room
+
+
+def _nothing_to_sell(
+    delivery: Delivery, intent: IntentSubmitted, made: list[Check], book: Book
+) -> Decision:
+    owner = (intent.strategy, intent.symbol)
+    last = made[-1]
+    buying = book.working.quantity(*owner, Side.BUY)
+    if intent.kind in _CLOSING and buying:
+        note = f"no shares to sell; own working buys of {buying} are to be withdrawn"
+        made[-1] = verdict(last.name, _PASS, last.value, last.limit, note)
+        return approve(delivery.sequence, intent, 0, tuple(made))
+    owned = book.owned(*owner)
+    selling = owned - book.sellable(*owner)
+    why = f"{intent.strategy} owns {owned} and {selling} are being sold"
+    if last.name == BROKER_SHARES:
+        why += f", but {last.note}"
+    return reject(delivery.sequence, intent, tuple(made), f"nothing to sell: {why}")
 
 
 def cancel(delivery: Delivery, intent: IntentSubmitted, book: Book) -> Decision:
@@ -108,7 +148,13 @@ def cancel(delivery: Delivery, intent: IntentSubmitted, book: Book) -> Decision:
     working = sum(
         1 for order in book.working.in_symbol(intent.symbol) if order.strategy == intent.strategy
     )
-    return approve(delivery.sequence, intent, 0, (verdict("working_orders", _PASS, working, None),))
+    return approve(delivery.sequence, intent, 0, (verdict("working_orders", _PASS, working, 0),))
+
+
+def unsupported(delivery: Delivery, intent: IntentSubmitted) -> Decision:
+    """Refuse a kind of intent that nothing behind the gate executes."""
+    checks = (verdict("kind", CheckOutcome.REJECT, intent.kind.value, "one that is executed"),)
+    return reject(delivery.sequence, intent, checks, f"{intent.kind.value} is not supported yet")
 
 
 def modify_risk(delivery: Delivery, intent: IntentSubmitted, book: Book) -> Decision:

@@ -56,6 +56,7 @@ class AccountSettings(_Section, frozen=True, kw_only=True):
     max_position_pct: Dial[float]
     max_sector_pct: Dial[float]
     max_spread_bps: Dial[float]
+    max_price_age_sec: Dial[float]
     vi_cooldown_sec: Dial[int]
     max_orders_per_second: Dial[int]
     max_orders_per_symbol_minute: Dial[int]
@@ -109,6 +110,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_position: float
     max_sector: float
     max_spread_bps: float
+    max_price_age: int
     vi_cooldown: int
     max_orders_per_second: int
     max_orders_per_symbol_minute: int
@@ -151,6 +153,7 @@ def limits_in_force(settings: RiskSettings) -> Limits:
         max_position=account.max_position_pct.under(profile),
         max_sector=account.max_sector_pct.under(profile),
         max_spread_bps=account.max_spread_bps.under(profile),
+        max_price_age=round(account.max_price_age_sec.under(profile) * _SECOND),
         vi_cooldown=account.vi_cooldown_sec.under(profile) * _SECOND,
         max_orders_per_second=account.max_orders_per_second.under(profile),
         max_orders_per_symbol_minute=account.max_orders_per_symbol_minute.under(profile),

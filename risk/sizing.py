@@ -1,7 +1,8 @@
 """Entry checks that measure size: exposure, sector, risk of the trade, cash.
 
 Three of them cut an entry instead of refusing it; each of those has a ``…_room`` that says how many
-shares fit. Money is compared in whole won; the checks report fractions of equity.
+shares fit. Money is compared in whole won; the checks report fractions of equity, which is the
+smaller of what the log and what the broker's newest statement say.
 """
 
 from __future__ import annotations
@@ -60,19 +61,22 @@ def symbol_exposure(entry: Entry) -> Check:
 
 
 def sector_exposure(entry: Entry) -> Check:
-    """The sector's holdings, working buys and the entry stay below a fraction of equity."""
+    """The sector's holdings, working buys and the entry stay below a fraction of equity.
+
+    What is held in symbols without a known sector may belong to any, so it counts in each.
+    """
     symbol, limit = entry.intent.symbol, entry.limits.max_sector
     sector = entry.market.sector(symbol)
     if sector is None:
         if symbol in entry.limits.sector_allow_list:
-            return verdict("sector_exposure", _PASS, None, limit, "no sector, on the allow-list")
+            return verdict("sector_exposure", _PASS, "no sector", limit, "on the allow-list")
         dispute = entry.market.disputed_sectors.get(symbol)
         note = f"two sectors: {' and '.join(dispute)}" if dispute else "sector not known"
         return verdict("sector_exposure", _MISSING, None, limit, note)
     total = entry.quantity * entry.known_price + sum(
         entry.book.exposure(other)
         for other in entry.book.active_symbols()
-        if entry.market.sector(other) == sector
+        if entry.market.sector(other) in (sector, None)
     )
     outcome = _REJECT if total >= _won(limit, entry.equity) else _PASS
     return verdict("sector_exposure", outcome, total / entry.equity, limit, sector)

@@ -24,6 +24,7 @@ _CEILINGS: Final[dict[str, tuple[float, str]]] = {
     "max_sector_pct": (1.0, "a cash account cannot hold more than its equity"),
     # ±30 % daily limits: the widest possible spread is 60 % of the base price.
     "max_spread_bps": (6_000, "the day's price limits keep every spread below it"),
+    "max_price_age_sec": (60, "a quote or trade a minute old is no price of now"),
     "vi_cooldown_sec": (23_400, "a session is 23,400 s long"),
     # KIS Open API: 20 calls per second and application key.
     "max_orders_per_second": (20, "the broker takes no more than 20 calls per second"),

@@ -8,6 +8,7 @@ the log says that it ended. An order of unknown fate counts in full. Sums are ke
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -22,13 +23,16 @@ from events.trading import (
     Side,
 )
 
+LAPSE_GRACE: Final = 5_000_000_000
+"""Nanoseconds past its expiry for which an entry counts: its order may be on the way to the log."""
+
 
 class WorkingOrder(msgspec.Struct, kw_only=True, gc=False):
     """One approved intent or order: ``remaining`` shares, of a buy at ``price`` won each.
 
     ``limit`` is the worst price at which it may trade, ``None`` for any. ``expires_at`` is set for
-    an entry without an order: if it has become none by then it never will. A sale has none, because
-    the router executes an exit however late it is.
+    an entry without an order: if it has become none ``LAPSE_GRACE`` after it, it never will. A sale
+    has none, because the router executes an exit however late it is.
     """
 
     intent_id: str
@@ -153,13 +157,13 @@ class WorkingOrders:
         return ended or self._remove(event.order_id.rpartition("-O")[0])
 
     def lapse(self, now: int) -> list[WorkingOrder]:
-        """Stop counting entries that expired without becoming an order; return them."""
+        """Stop counting entries that expired a grace ago and became no order; return them."""
         if not self._waiting:
             return []
         late = [
             key
             for key, order in self._waiting.items()
-            if order.expires_at is not None and order.expires_at < now
+            if order.expires_at is not None and order.expires_at + LAPSE_GRACE < now
         ]
         return [order for key in late if (order := self._remove(key)) is not None]
 

@@ -125,10 +125,10 @@ def reference(symbol: Symbol, status: str = "00", base: int = 10_000) -> SymbolR
 
 
 def trades(
-    symbol: Symbol, price: int, *, at: int = START, bid: int = 0, ask: int = 0
+    symbol: Symbol, price: int, *, at: int = START, bid: int = 0, ask: int = 0, vi: int = 0
 ) -> TradeFrame:
-    """Return one trade of ten shares; best prices default to none given."""
-    trade = Trade(at, price, 10, Aggressor.BUY, 10, price * 10, ask, bid, 0, False)
+    """Return one trade of ten shares; best prices and static reference default to none given."""
+    trade = Trade(at, price, 10, Aggressor.BUY, 10, price * 10, ask, bid, vi, False)
     return TradeFrame(at=at, symbol=symbol, trades=(trade,))
 
 
@@ -176,10 +176,10 @@ class Day:
             source="test",
         )
         self.feed(sectors)
+        self.tick()
         for symbol in (A, B, C):
             self.feed(reference(symbol))
-            self.feed(trades(symbol, 10_000, bid=9_990, ask=10_010))
-        self.tick()
+            self.feed(trades(symbol, 10_000, bid=9_990, ask=10_010, vi=10_000))
 
     def feed(self, *events: Event) -> list[Decision]:
         """Append events and return the decisions they led to."""
@@ -194,9 +194,11 @@ class Day:
         return decided
 
     def tick(self, phase: Phase = Phase.CONTINUOUS, *, seconds: float = 0) -> None:
-        """Let time pass."""
+        """Let time pass; afterwards the three symbols are quoted as narrowly as before."""
         self.now += round(seconds * SECOND)
         self.feed(ClockTick(at=self.now, phase=phase))
+        if seconds:
+            self.feed(*(quote(symbol, 9_990, 10_010, at=self.now) for symbol in (A, B, C)))
 
     def submit(
         self,
@@ -340,11 +342,13 @@ class Day:
         self.fill(decision, Side.BUY, quantity, price)
         self.close(order, OrderState.FILLED, quantity)
 
-    def snapshot(self, *, cash: int, holdings: tuple[Holding, ...] = ()) -> None:
+    def snapshot(
+        self, *, cash: int = 0, equity: int = 100_000_000, holdings: tuple[Holding, ...] = ()
+    ) -> None:
         """Let the broker state the account."""
         self.feed(
             AccountSnapshot(
-                at=self.now, trading_date=DATE, cash=cash, equity=cash, holdings=holdings
+                at=self.now, trading_date=DATE, cash=cash, equity=equity, holdings=holdings
             )
         )
 

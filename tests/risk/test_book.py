@@ -31,7 +31,7 @@ from events.trading import (
     Urgency,
 )
 from risk.book import Book
-from tests.risk.scenario import DATE, KMP, KPR, NULRIMOK, START, A, B, C, session
+from tests.risk.scenario import DATE, KMP, KPR, NULRIMOK, SECOND, START, A, B, C, session
 
 
 def filled(
@@ -307,23 +307,24 @@ def test_a_held_order_of_an_unknown_intent_is_not_counted() -> None:
 
 
 def test_an_entry_that_became_no_order_in_time_stops_counting() -> None:
-    """At its expiry it still counts, past it no more; one with an order is left alone."""
+    """Its order may follow until 5 s past its expiry; one with an order is left alone."""
     working = Book(session()).working
     working.approve(intent("I1"), Side.BUY, 10, 10_000)
     working.approve(intent("I2"), Side.BUY, 7, 10_000)
     working.submit(submitting("I2-O1", "I2", Side.BUY, 7), 0)
-    assert working.lapse(START + 100) == []
-    (lapsed,) = working.lapse(START + 101)
+    assert working.lapse(START + 101) == []
+    assert working.lapse(START + 100 + 5 * SECOND) == []
+    (lapsed,) = working.lapse(START + 101 + 5 * SECOND)
     assert (lapsed.intent_id, lapsed.remaining) == ("I1", 10)
     assert working.quantity(KMP, A, Side.BUY) == 7
-    assert working.lapse(START + 101) == []
+    assert working.lapse(START + 101 + 5 * SECOND) == []
 
 
 def test_a_sale_that_became_no_order_in_time_counts_on() -> None:
     """The router sends an exit however late: selling the shares twice would be worse."""
     working = Book(session()).working
     working.approve(intent("I1"), Side.SELL, 10, 10_000)
-    assert working.lapse(START + 1_000) == []
+    assert working.lapse(START + 1_000 * SECOND) == []
     assert working.quantity(KMP, A, Side.SELL) == 10
 
 

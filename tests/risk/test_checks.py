@@ -115,6 +115,17 @@ def test_entries_wait_when_the_day_began_without_equity(opening: int, waits: boo
     assert made(decision, "equity_known").value == opening
 
 
+@pytest.mark.parametrize(("equity", "waits"), [(1, False), (0, True), (-5, True)])
+def test_entries_wait_while_the_broker_shows_no_equity(equity: int, waits: bool) -> None:
+    """The newest statement counts as well as the log."""
+    day = Day()
+    day.snapshot(cash=100_000_000, equity=equity)
+    decision = day.enter(1)
+    assert (stopped_by(decision) == "equity_known") is waits
+    assert isinstance(decision, IntentDeferred) is waits
+    assert made(decision, "equity_known").value == equity
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "deferred"),
     [
@@ -313,14 +324,16 @@ def test_an_entry_without_any_price_is_deferred() -> None:
     [
         ({"limit_price": 9_950, "reference_price": 11_000}, 9_950),
         ({"limit_price": None, "reference_price": 10_100}, 10_100),
-        ({"limit_price": None, "reference_price": 9_990, "stop_price": 10_200}, 10_200),
-        ({"limit_price": None}, 10_000),
+        ({"limit_price": None, "reference_price": 9_990, "stop_price": 10_200}, 10_230),
+        ({"limit_price": None, "reference_price": 9_990}, 10_020),
+        ({"limit_price": None, "stop_price": 12_990}, 13_000),
+        ({"limit_price": None, "stop_price": 13_010}, 13_010),
     ],
 )
 def test_an_entry_is_judged_at_the_worst_price_it_may_pay(
     prices: dict[str, int | None], price: int
 ) -> None:
-    """Its limit if it has one, otherwise the highest of reference, trigger and last price."""
+    """Its limit, else the highest of reference, trigger × 1.003, last × 1.002, in the limits."""
     decision = Day().enter(1, **prices)
     assert made(decision, "price_known").value == price
 
@@ -347,19 +360,94 @@ def test_an_entry_needs_a_stop_below_its_price(stop: int | None, name: str | Non
 
 
 def test_a_volatility_interruption_closes_its_symbol_and_the_cooldown_after_it() -> None:
-    """Closed while it lasts, however long, and for 600 s after its last event."""
+    """Closed while it lasts and for 600 s after its end."""
     day = Day()
     day.interrupt(A, active=True)
-    day.tick(seconds=1_000)
     assert stopped_by(day.enter(1)) == "vi_cooldown"
+    day.tick(seconds=120)
     day.interrupt(A, active=False)
     day.tick(seconds=599)
     decision = day.enter(1)
     assert isinstance(decision, IntentDeferred)
-    assert made(decision, "vi_cooldown").value == 599
+    assert (made(decision, "vi_cooldown").value, made(decision, "vi_cooldown").limit) == (599, 600)
     assert stopped_by(day.enter(1, symbol=B)) is None
     day.tick(seconds=1)
     assert stopped_by(day.enter(1)) is None
+
+
+def test_an_interruption_without_an_end_lapses_after_its_two_minutes_and_the_cooldown() -> None:
+    """A lost message closes a symbol for 720 s, not for the day."""
+    day = Day()
+    day.interrupt(A, active=True)
+    day.tick(seconds=719)
+    assert stopped_by(day.enter(1)) == "vi_cooldown"
+    day.tick(seconds=1)
+    decision = day.enter(1)
+    assert stopped_by(decision) is None
+    assert made(decision, "vi_cooldown").note == "its end was not seen"
+
+
+def test_a_moved_static_reference_is_an_interruption() -> None:
+    """The price of an interrupting auction becomes the reference: the cool-down starts there."""
+    day = Day()
+    day.tick(seconds=60)
+    day.feed(trades(A, 11_000, at=day.now, bid=10_990, ask=11_000, vi=11_000))
+    assert stopped_by(day.enter(1)) == "vi_cooldown"
+    assert stopped_by(day.enter(1, symbol=B)) is None
+    day.tick(seconds=599)
+    day.feed(trades(A, 11_000, at=day.now, bid=10_990, ask=11_000, vi=11_000))
+    assert stopped_by(day.enter(1)) == "vi_cooldown"
+    day.tick(seconds=1)
+    assert stopped_by(day.enter(1)) is None
+    day.feed(trades(A, 10_000, at=day.now, bid=9_990, ask=10_000, vi=10_000))
+    assert stopped_by(day.enter(1)) == "vi_cooldown"
+
+
+def test_a_moved_reference_ends_an_interruption_that_was_announced() -> None:
+    """The reference moves with the auction's trade, so the cool-down starts there."""
+    day = Day()
+    day.interrupt(A, active=True)
+    day.tick(seconds=120)
+    day.feed(trades(A, 11_000, at=day.now, bid=10_990, ask=11_000, vi=11_000))
+    day.tick(seconds=600)
+    assert stopped_by(day.enter(1)) is None
+
+
+@pytest.mark.parametrize(("second", "name"), [(10_200, None), (10_300, "vi_cooldown")])
+def test_the_step_from_base_to_opening_price_is_no_interruption(
+    second: int, name: str | None
+) -> None:
+    """Before the open the reference is the base price; the opening price replaces it."""
+    other = Symbol("111111")
+    settings = configuration()
+    settings["sectors"]["allow_list"] = [other]
+    day = Day(settings=settings)
+    day.feed(reference(other))
+    day.feed(trades(other, 10_200, at=day.now, bid=9_990, ask=10_010, vi=10_000))
+    day.feed(trades(other, 10_210, at=day.now, bid=9_990, ask=10_010, vi=0))
+    day.feed(trades(other, 10_210, at=day.now, bid=9_990, ask=10_010, vi=second))
+    assert stopped_by(day.enter(1, symbol=other)) == name
+
+
+def test_a_reference_of_the_opening_auction_is_no_reference_of_trading() -> None:
+    """What moves before continuous trading is no interruption."""
+    day = Day(prepared=False)
+    day.tick(Phase.OPENING_AUCTION)
+    day.feed(trades(A, 10_100, at=day.now, vi=9_900))
+    day.prepare()
+    assert stopped_by(day.enter(1)) is None
+
+
+def test_interruptions_that_could_not_be_noticed_are_missing_and_block_nothing() -> None:
+    """Without interruption events and static references nobody would know."""
+    other = Symbol("111111")
+    settings = configuration()
+    settings["sectors"]["allow_list"] = [other]
+    day = Day(settings=settings)
+    day.feed(reference(other))
+    decision = day.enter(1, symbol=other)
+    assert stopped_by(decision) is None
+    assert made(decision, "vi_cooldown").outcome is CheckOutcome.MISSING
 
 
 @pytest.mark.parametrize(("limit", "name"), [(10_010, None), (10_005, "price_on_tick")])
@@ -492,6 +580,49 @@ def test_a_one_sided_book_has_no_spread_and_defers(bid: int | None, ask: int | N
     assert made(decision, "spread").outcome is CheckOutcome.MISSING
 
 
+@pytest.mark.parametrize(("age", "name"), [(3 * SECOND, None), (3 * SECOND + 1, "spread")])
+def test_an_old_quote_has_no_spread(age: int, name: str | None) -> None:
+    """Three seconds are still now, one nanosecond more is missing data."""
+    day = Day()
+    day.now += age
+    decision = day.enter(1)
+    assert stopped_by(decision) == name
+    if name:
+        assert isinstance(decision, IntentDeferred)
+        assert made(decision, "spread").outcome is CheckOutcome.MISSING
+
+
+@pytest.mark.parametrize(("age", "name"), [(3 * SECOND, None), (3 * SECOND + 1, "price_known")])
+def test_an_entry_without_a_limit_needs_a_price_of_now(age: int, name: str | None) -> None:
+    """What it may pay follows from the last trade, which must be young."""
+    day = Day()
+    day.now += age
+    day.feed(quote(A, 9_990, 10_010, at=day.now))
+    decision = day.enter(1, limit_price=None)
+    assert stopped_by(decision) == name
+    if name:
+        assert isinstance(decision, IntentDeferred)
+        assert made(decision, "price_known").outcome is CheckOutcome.MISSING
+
+
+def test_a_reference_does_not_stand_in_for_a_price_never_seen() -> None:
+    """Without any trade nobody knows how far the reference is from the market."""
+    day = Day()
+    other = Symbol("111111")
+    day.feed(reference(other))
+    decision = day.enter(1, symbol=other, limit_price=None, reference_price=10_000)
+    assert stopped_by(decision) == "price_known"
+
+
+def test_the_age_of_the_last_trade_is_only_noted_for_an_entry_with_a_limit() -> None:
+    """A thinly traded symbol may be bought at a limit."""
+    day = Day()
+    day.tick(seconds=40)
+    decision = day.enter(1)
+    assert stopped_by(decision) is None
+    assert made(decision, "price_known").note == "last trade 40.0 s ago"
+
+
 def test_without_any_quote_the_spread_is_not_judged() -> None:
     """Not every symbol has a quote feed."""
     other = Symbol("111111")
@@ -561,7 +692,7 @@ def test_the_lock_ends_with_the_entry(end: str) -> None:
     day = Day()
     first = day.enter(2)
     if end == "lapsed":
-        day.tick(seconds=61)
+        day.tick(seconds=66)
     else:
         order = day.order(first, Side.BUY, 2)
         if end == "filled":
@@ -576,13 +707,16 @@ def test_the_lock_ends_with_the_entry(end: str) -> None:
 
 
 def test_an_own_working_sell_defers_the_strategys_entry() -> None:
-    """Get out first, then in again."""
+    """A late fill of an ended sale leaves a second one working without shares: out first."""
     day = Day(session(allocations=(OpeningAllocation(KMP, A, 10, 100_000),)))
+    first = day.leave(limit_price=12_000)
+    day.close(day.order(first, Side.SELL, 10, 12_000))
     day.leave(limit_price=12_000)
-
-    decision = day.submit(IntentKind.SET_TARGET, 20, limit_price=10_000, protective_stop=9_900)
+    day.fill(first, Side.SELL, 10, 12_000)
+    decision = day.enter(1)
     assert isinstance(decision, IntentDeferred)
     assert stopped_by(decision) == "opposite_order"
+    assert made(decision, "opposite_order").note == "own sell is working"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events import Symbol
 from events.control import ControlKind
 from events.market import OpeningAllocation, Phase
 from events.signal import Regime, RegimeSet
-from events.trading import CheckOutcome, IntentKind, IntentModified, OrderState, Side
+from events.trading import (
+    CheckOutcome,
+    Holding,
+    IntentKind,
+    IntentModified,
+    OrderState,
+    Side,
+)
 from tests.risk.scenario import (
     DATE,
     KMP,
@@ -46,7 +54,9 @@ def holding(shares: int, **fields: Any) -> Day:
 def test_a_strategy_sells_what_it_asks_for_or_everything(
     kind: IntentKind, asked: int | None, quantity: int
 ) -> None:
-    """Without a quantity all own shares go; the other strategy's stay out of it."""
+    """An exit without a quantity sells all own shares; the other strategy's stay out of it."""
+    if kind is IntentKind.REDUCE and asked is None:
+        asked = 100
     decision = holding(100).submit(kind, asked)
     assert outcome(decision) == "IntentApproved"
     assert getattr(decision, "quantity", None) == quantity
@@ -119,28 +129,136 @@ def test_new_stops_need_shares() -> None:
     assert outcome(holding(1).submit(IntentKind.MODIFY_RISK)) == "IntentApproved"
 
 
-def test_a_target_below_the_holding_sells_the_difference() -> None:
-    """Working sells count as gone, so asking twice sells once."""
+@pytest.mark.parametrize("target", [None, 0, 30, 170])
+def test_a_target_is_refused_because_nothing_executes_it(target: int | None) -> None:
+    """Neither buying nor selling towards it is promised."""
+    decision = holding(100).submit(IntentKind.SET_TARGET, target)
+    assert outcome(decision) == "IntentRejected"
+    assert stopped_by(decision) == "kind"
+    assert getattr(decision, "reason", None) == "set_target is not supported yet"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [(None, CheckOutcome.MISSING), (0, CheckOutcome.REJECT), (-1, CheckOutcome.REJECT)],
+)
+def test_a_reduction_says_how_many_shares(asked: int | None, said: CheckOutcome) -> None:
+    """Selling everything is an exit; a reduction without a number is a mistake."""
+    decision = holding(100).submit(IntentKind.REDUCE, asked)
+    assert outcome(decision) == "IntentRejected"
+    assert stopped_by(decision) == "quantity"
+    assert made(decision, "quantity").outcome is said
+
+
+def at_broker(quantity: int, sellable: int, symbol: Symbol = A) -> tuple[Holding, ...]:
+    """Return what the broker shows of one symbol."""
+    return (
+        Holding(
+            symbol=symbol, quantity=quantity, sellable=sellable, cost=1_000_000, last_price=10_000
+        ),
+    )
+
+
+@pytest.mark.parametrize(("asked", "quantity"), [(None, 60), (80, 60), (60, 60), (30, 30)])
+def test_a_sale_is_cut_to_what_the_broker_lets_go(asked: int | None, quantity: int) -> None:
+    """100 are owned and 60 can be sold."""
     day = holding(100)
-    day.control(ControlKind.SAFE_MODE)
-    decision = day.submit(IntentKind.SET_TARGET, 30)
+    day.snapshot(holdings=at_broker(150, 60))
+    decision = day.leave(asked)
+    assert getattr(decision, "quantity", None) == quantity
+    if isinstance(decision, IntentModified):
+        assert decision.binding_check == "broker_shares"
+        assert decision.requested_quantity == (asked or 100)
+        assert made(decision, "own_shares").outcome is CheckOutcome.PASS
+    assert made(decision, "broker_shares").limit == 60
+
+
+def test_the_smaller_of_own_and_the_brokers_shares_binds() -> None:
+    """120 asked, 100 owned, 110 sellable: 100."""
+    day = holding(100)
+    day.snapshot(holdings=at_broker(150, 110))
+    decision = day.leave(120)
+    assert isinstance(decision, IntentModified)
+    assert (decision.quantity, decision.binding_check) == (100, "own_shares")
+
+
+def test_sales_since_the_statement_use_the_brokers_shares_up() -> None:
+    """Those of other strategies as well: 120 sellable, KPR sells 50, KMP 70 of its 100."""
+    day = holding(100)
+    day.snapshot(holdings=at_broker(120, 120))
+    assert getattr(day.leave(strategy=KPR), "quantity", None) == 50
+    assert getattr(day.leave(), "quantity", None) == 70
+
+
+@pytest.mark.parametrize("holdings", [(), at_broker(0, 0), at_broker(100, 0)])
+def test_shares_that_the_broker_does_not_show_are_not_sold(holdings: tuple[Holding, ...]) -> None:
+    """A symbol absent from a complete statement is not held; the refusal says what is there."""
+    day = holding(100)
+    day.snapshot(holdings=holdings)
+    decision = day.leave()
+    assert outcome(decision) == "IntentRejected"
+    assert stopped_by(decision) == "broker_shares"
+    assert "owns 100" in getattr(decision, "reason", "")
+    assert "0 of them sellable" in getattr(decision, "reason", "")
+
+
+def test_without_a_statement_own_shares_decide() -> None:
+    """Missing data never keeps anybody in, and the decision shows that they were missing."""
+    decision = holding(100).leave()
     assert outcome(decision) == "IntentApproved"
-    assert getattr(decision, "quantity", None) == 70
-    again = day.submit(IntentKind.SET_TARGET, 30)
-    assert outcome(again) == "IntentApproved"
-    assert getattr(again, "quantity", None) == 0
-    assert made(again, "target").value == 30
+    assert made(decision, "broker_shares").outcome is CheckOutcome.MISSING
 
 
-def test_a_target_of_zero_sells_everything() -> None:
-    """Zero is a target like any other."""
-    assert getattr(holding(100).submit(IntentKind.SET_TARGET, 0), "quantity", None) == 100
+def test_a_statement_is_believed_for_three_minutes() -> None:
+    """The account is read once a minute; a reader that fell silent blocks nothing."""
+    day = holding(100)
+    day.snapshot(holdings=at_broker(0, 0))
+    day.tick(seconds=180)
+    assert stopped_by(day.leave()) == "broker_shares"
+    day.now += 1
+    assert getattr(day.leave(), "quantity", None) == 100
 
 
-@pytest.mark.parametrize("target", [None, -1])
-def test_a_target_is_a_number_of_shares(target: int | None) -> None:
-    """Nothing and less than nothing are no targets."""
-    assert stopped_by(holding(100).submit(IntentKind.SET_TARGET, target)) == "target"
+def test_a_fill_outdates_what_the_broker_said() -> None:
+    """Ten of 150 are sold: what was sellable before is not known any more."""
+    day = holding(100)
+    day.snapshot(holdings=at_broker(150, 10))
+    leaving = day.leave(10)
+    order = day.order(leaving, Side.SELL, 10, None)
+    assert stopped_by(day.leave()) == "broker_shares"
+    day.fill(leaving, Side.SELL, 10)
+    day.close(order, OrderState.FILLED, 10)
+    assert getattr(day.leave(), "quantity", None) == 90
+
+
+@pytest.mark.parametrize(("seconds", "quantity"), [(9.9, 90), (10, 40)])
+def test_a_statement_shortly_after_a_fill_may_be_older_than_it(
+    seconds: float, quantity: int
+) -> None:
+    """Its time is that of its arrival, and the broker books a fill seconds after its notice."""
+    day = holding(100)
+    leaving = day.leave(10)
+    order = day.order(leaving, Side.SELL, 10, None)
+    day.fill(leaving, Side.SELL, 10)
+    day.close(order, OrderState.FILLED, 10)
+    day.tick(seconds=seconds)
+    day.snapshot(holdings=at_broker(140, 40))
+    assert getattr(day.leave(), "quantity", None) == quantity
+
+
+def test_a_statement_read_while_an_order_works_says_nothing_about_its_symbol() -> None:
+    """A working sale claims shares; once it has ended they can be sold again."""
+    day = holding(100)
+    order = day.order(day.leave(60), Side.SELL, 60, 12_000)
+    day.snapshot(holdings=at_broker(150, 0))
+    day.close(order)
+    assert getattr(day.leave(10), "quantity", None) == 10
+    day = holding(100)
+    order = day.order(day.leave(60), Side.SELL, 60, 12_000)
+    day.close(order)
+    day.tick(seconds=9)
+    day.snapshot(holdings=at_broker(150, 0))
+    assert getattr(day.leave(10), "quantity", None) == 10
 
 
 SCOPES = st.sampled_from(["*", str(KMP), str(A)])
@@ -204,12 +322,14 @@ def test_no_combination_of_controls_refuses_a_sale(  # noqa: PLR0917 - hypothesi
             day.lose(order)
     for brake, scope in brakes:
         day.control(brake, scope)
+    if kind is IntentKind.REDUCE and asked is None:
+        asked = 150
     expires_at = 0 if expired else day.now + 1
     decision = day.submit(kind, asked, limit_price=limit, expires_at=expires_at)
     assert stopped_by(decision) is None
     left = 100 - sold
     assert getattr(decision, "quantity", None) == (left if asked is None else min(asked, left))
-    assert {check.name for check in decision.checks} == {"own_shares"}
-    assert all(
-        check.outcome in (CheckOutcome.PASS, CheckOutcome.MODIFY) for check in decision.checks
-    )
+    said = {check.name: check.outcome for check in decision.checks}
+    assert said.pop("broker_shares") is CheckOutcome.MISSING
+    assert set(said) == {"own_shares"}
+    assert said["own_shares"] in (CheckOutcome.PASS, CheckOutcome.MODIFY)

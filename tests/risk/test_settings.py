@@ -45,6 +45,7 @@ def test_the_shipped_standard_profile_holds_the_documented_values() -> None:
     assert limits.max_positions == 15
     assert (limits.max_gross_exposure, limits.max_position, limits.max_sector) == (0.9, 0.15, 0.3)
     assert limits.max_spread_bps == 50
+    assert limits.max_price_age == 3 * SECOND
     assert limits.vi_cooldown == 600 * SECOND
     assert limits.regime_caps == {
         Regime.CRISIS: 0.2,
@@ -72,6 +73,7 @@ def test_the_conservative_profile_puts_the_stricter_column_in_force() -> None:
     limits = limits_in_force(load_settings(changed("profile", "conservative")))
     assert (limits.daily_loss_warn, limits.daily_loss_halt) == (0.02, 0.03)
     assert limits.max_positions == 10
+    assert limits.max_price_age == 2 * SECOND
     assert limits.max_gross_exposure == 0.8
     assert limits.budgets[KMP].max_positions == 4
     assert limits.budgets[KPR].max_positions == 3
@@ -114,6 +116,8 @@ def test_a_malformed_configuration_is_refused_with_its_key(
         ("risk.max_sector_pct.standard", 0.91, "risk.max_sector_pct.standard"),
         ("risk.max_positions_count.standard", 0, "risk.max_positions_count.standard"),
         ("risk.max_positions_count.conservative", 16, "risk.max_positions_count.conservative"),
+        ("risk.max_price_age_sec.standard", 0, "risk.max_price_age_sec.standard"),
+        ("risk.max_price_age_sec.conservative", 3.5, "risk.max_price_age_sec.conservative"),
         ("risk.vi_cooldown_sec.conservative", 599, "risk.vi_cooldown_sec.conservative"),
         ("regime_exposure_caps.weak", 0.1, "regime_exposure_caps.weak"),
         ("regime_exposure_caps.crisis", 0.0, "regime_exposure_caps.crisis"),
@@ -137,6 +141,7 @@ def test_contradictory_values_are_refused_with_the_key(path: str, value: object,
         ("risk.daily_loss_halt_pct.standard", 1.0, "risk.daily_loss_halt_pct.standard"),
         ("risk.daily_loss_halt_pct.standard", float("nan"), "risk.daily_loss_halt_pct.standard"),
         ("risk.max_spread_bps.standard", 6_001, "risk.max_spread_bps.standard"),
+        ("risk.max_price_age_sec.standard", 61, "risk.max_price_age_sec.standard"),
         ("risk.max_orders_per_second.standard", 21, "risk.max_orders_per_second.standard"),
         ("strategy_budgets.KPR.max_positions.standard", 16, "strategy_budgets.KPR.max_positions"),
         ("strategy_budgets.KPR.max_risk_pct.standard", 0.16, "strategy_budgets.KPR.max_risk_pct"),

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
 
 import pytest
 
 from events import EXTERNAL, StrategyId, Symbol, TradingDate
 from events.market import OpeningAllocation
 from events.signal import Regime, RegimeSet, UniverseSelected
-from events.trading import CheckOutcome, IntentKind, IntentModified, Side
+from events.trading import CheckOutcome, IntentModified, Side
 from tests.risk.scenario import (
     CONFIGURATION,
     DATE,
-    KMP,
     KPR,
     NULRIMOK,
     A,
@@ -30,8 +28,8 @@ from tests.risk.scenario import (
     trades,
 )
 
-FAR = Symbol("111111")
-"""A symbol without a sector."""
+FAR, NEAR = Symbol("111111"), Symbol("222222")
+"""A symbol without a sector, and one of a sector of its own."""
 
 
 def holding(strategy: StrategyId, symbol: Symbol, shares: int) -> OpeningAllocation:
@@ -39,11 +37,27 @@ def holding(strategy: StrategyId, symbol: Symbol, shares: int) -> OpeningAllocat
     return OpeningAllocation(strategy, symbol, shares, shares * 10_000)
 
 
-def invested(shares: int, symbol: Symbol = FAR, **risk: float) -> Day:
+def sector(day: Day, symbol: Symbol, name: str) -> None:
+    """Let a symbol's sector be known."""
+    day.feed(
+        UniverseSelected(
+            at=day.now,
+            strategy=KPR,
+            trading_date=DATE,
+            symbols=(symbol,),
+            sectors={symbol: name},
+            source="test",
+        )
+    )
+
+
+def invested(shares: int, symbol: Symbol = NEAR, **risk: float) -> Day:
     """Return a day of 100 million won with ``shares`` of a symbol held at 10,000 won."""
     held = (holding(EXTERNAL, symbol, shares),)
     cash = 100_000_000 - shares * 10_000
     day = Day(session(cash=cash, allocations=held, settings=configuration(**risk)))
+    if symbol == NEAR:
+        sector(day, NEAR, "energy")
     day.feed(trades(symbol, 10_000, at=day.now))
     return day
 
@@ -74,7 +88,7 @@ def test_gross_exposure_counts_working_buys_at_their_limit() -> None:
 def test_holdings_count_at_their_last_price() -> None:
     """A rise of the market raises exposure and equity alike."""
     day = invested(5_000)
-    day.feed(trades(FAR, 12_000, at=day.now))
+    day.feed(trades(NEAR, 12_000, at=day.now))
     decision = day.enter(1)
     assert made(decision, "gross_exposure").value == pytest.approx(60_010_000 / 110_000_000)
 
@@ -171,6 +185,24 @@ def test_a_sector_counts_working_buys() -> None:
     day = Day()
     day.enter(1_500, symbol=B, strategy=KPR)
     assert made(day.enter(100), "sector_exposure").value == 0.16
+
+
+@pytest.mark.parametrize(("held", "name"), [(1_999, None), (2_000, "sector_exposure")])
+def test_shares_of_an_unknown_sector_count_in_every_sector(held: int, name: str | None) -> None:
+    """They may belong to any of them, so they loosen none."""
+    for symbol in (A, C):
+        decision = invested(held, FAR).enter(1_000, symbol=symbol)
+        assert stopped_by(decision) == name
+        assert made(decision, "sector_exposure").value == (held + 1_000) / 10_000
+
+
+def test_shares_of_a_disputed_sector_count_in_every_sector() -> None:
+    """Two names are none."""
+    day = invested(2_000, C)
+    assert stopped_by(day.enter(1_000)) is None
+    day = invested(2_000, C)
+    sector(day, C, "media")
+    assert stopped_by(day.enter(1_000)) == "sector_exposure"
 
 
 def test_an_unknown_sector_blocks_unless_the_symbol_is_allowed() -> None:
@@ -289,13 +321,16 @@ def test_the_smallest_of_several_cuts_wins() -> None:
     assert decision.binding_check == "orderable_cash"
 
 
-def test_a_target_above_the_holding_passes_the_entry_checks() -> None:
-    """It may add to a holding, and only the difference is bought."""
-    day = Day(session(cash=99_000_000, allocations=(holding(KMP, A, 100),)))
-    fields: dict[str, Any] = {"limit_price": 10_000, "protective_stop": 9_900}
-    decision = day.submit(IntentKind.SET_TARGET, 150, **fields)
-    assert outcome(decision) == "IntentApproved"
-    assert getattr(decision, "quantity", None) == 50
-    more = day.submit(IntentKind.SET_TARGET, 170, **fields)
-    assert getattr(more, "quantity", None) == 20
-    assert stopped_by(day.submit(IntentKind.SET_TARGET, 200)) == "protective_stop"
+def test_exposure_is_measured_against_the_smaller_equity() -> None:
+    """The broker shows 50 million where the log says 100: 15 % of a symbol are 750 shares."""
+    day = Day()
+    day.snapshot(cash=100_000_000, equity=50_000_000)
+    decision = day.enter(1_000)
+    assert isinstance(decision, IntentModified)
+    assert (decision.quantity, decision.binding_check) == (750, "symbol_exposure")
+    assert made(decision, "gross_exposure").value == 0.2
+    assert made(decision, "trade_risk").value == 75_000 / 50_000_000
+    assert made(decision, "daily_warn").value == 0
+    day = Day()
+    day.snapshot(cash=100_000_000, equity=200_000_000)
+    assert made(day.enter(1_000), "gross_exposure").value == 0.1
