@@ -100,7 +100,7 @@ class MinuteBars:
 
     A minute ends when a later one begins, by a trade or by ``roll``; a trade that arrives after its
     minute ended counts in the present one, so a completed bar never changes. A minute without a
-    trade has no bar and a volume of zero.
+    trade has no bar and a volume of zero, unless ``miss`` said that trades of it were lost.
     """
 
     __slots__ = (
@@ -184,10 +184,19 @@ class MinuteBars:
             self._minute = last + 1
             self._volume = self._value = 0
 
+    def miss(self, minute: int) -> None:
+        """Note that trades were lost up to and including some of ``minute``.
+
+        Minutes up to it count as not observed; bars of them stay in the true range.
+        """
+        self._first = max(minute, self._minute) + 1
+
     def last_minute_volume(self, minute: int) -> int | None:
         """Return the shares traded in the minute before ``minute``; ``None`` if not observed."""
         if self._first is None or self._first >= minute:
             return None
+        if self._minute == minute - 1:
+            return self._volume  # Its bar is still open, although the minute is over.
         for number, bar in reversed(self._completed):
             if number == minute - 1:
                 return bar.volume

@@ -1,11 +1,6 @@
-"""The break of the opening range and its acceptance: pulled back below the high, then reclaimed."""
+"""The acceptance of a break: pulled back below the range high, then reclaimed."""
 
 from __future__ import annotations
-
-
-def broke_out(price: int, break_level: int, vwap: float) -> bool:
-    """Return whether price is past the range high by more than the break distance and over VWAP."""
-    return price > break_level and price > vwap
 
 
 def accepted(price: int, range_high: int, retest_low: int) -> bool:

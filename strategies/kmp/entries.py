@@ -77,15 +77,18 @@ class Entries:
         )
         if not self._surge(setup, minutes) or not self._rvol(setup, rvol):
             return
-        vwap = setup.tape.vwap.value
-        if not self._spread(setup) or vwap is None:
+        if not self._spread(setup):
             return
-        if waiting:
+        desk = self._desk
+        vwap = setup.tape.vwap.value
+        if vwap is None:
+            desk.gates.missing("vwap")
+        elif waiting:
             self._accept(setup, price, vwap, minutes, rvol)
-        elif acceptance.broke_out(price, setup.break_level, vwap):
+        elif price > setup.break_level and desk.gates.judge("vwap", price > vwap, vwap, desk.at):
             setup.break_at = now
             setup.retest_low = price
-            self._desk.move(
+            desk.move(
                 setup, State.WAIT_ACCEPTANCE, "range_broken", price=price, vwap=vwap, rvol=rvol
             )
 
@@ -153,7 +156,10 @@ class Entries:
         desk, minimum = self._desk, self._settings.rvol_min
         if rvol is None:
             desk.gates.missing("rvol")
-            return not self._rvol_gate
+            if self._rvol_gate:
+                return False
+            desk.would_have_blocked(setup, "RVOL_HARD_GATE", None, minimum)
+            return True
         enough = rvol >= minimum
         if not desk.gates.judge("rvol", enough or not self._rvol_gate, rvol, desk.at):
             return False

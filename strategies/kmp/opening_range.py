@@ -14,17 +14,19 @@ from events.market import Bar
 class OpeningRange:
     """High, low, opening price and value of the minutes before ``lock_at``."""
 
-    __slots__ = ("_lock_at", "_open_at", "high", "low", "open", "value")
+    __slots__ = ("_bars", "_lock_at", "_open_at", "high", "low", "open", "value")
 
     def __init__(self, open_at: int, lock_at: int) -> None:
         self._open_at = open_at
         self._lock_at = lock_at
+        self._bars: list[Bar] = []
         self.open = self.high = self.low = self.value = 0
 
     def add(self, bar: Bar) -> None:
         """Take in a completed bar; one outside the window changes nothing."""
         if not self._open_at <= bar.start < self._lock_at:
             return
+        self._bars.append(bar)
         if self.open == 0:
             self.open, self.high, self.low = bar.open, bar.high, bar.low
         else:
@@ -33,9 +35,11 @@ class OpeningRange:
         self.value += bar.close * bar.volume
 
     def rebuild(self, bars: Sequence[Bar]) -> None:
-        """Forget everything and take in back-filled bars, oldest first."""
+        """Replace what was seen up to the last of ``bars`` (oldest first) by them."""
+        later = [bar for bar in self._bars if bars and bar.start > bars[-1].start]
+        self._bars.clear()
         self.open = self.high = self.low = self.value = 0
-        for bar in bars:
+        for bar in (*bars, *later):
             self.add(bar)
 
     @property

@@ -1,13 +1,18 @@
 """What happens to shares once held: adopt, trail, exit, repeat until flat, alarm.
 
-Only fills begin and end a position. An exit rule that fired stays fired: attempts follow each other
-with growing waits until the allocation is zero or continuous trading ends.
+Only fills begin and end a position. The stops are watched here, on every trade: the risk gate takes
+note of them but sells nothing by itself. An exit rule that fired stays fired: attempts follow each
+other until the allocation is zero or continuous trading ends, at once when an order reached the end
+of its life, with growing waits after a refusal.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
+from events.event import Event
 from events.market import Phase
-from events.trading import IntentKind, OrderFilled, Side
+from events.trading import IntentKind, OrderClosed, OrderFilled, OrderState, Side
 from strategies.kmp.desk import Desk
 from strategies.kmp.exits import ExitReason, kept_share, price_exit, raised_trail
 from strategies.kmp.regime import MarketRegime, ProgramRegime
@@ -16,6 +21,8 @@ from strategies.kmp.states import HELD, State
 from strategies.runtime import OwnIntent, exit_backoff
 from strategies.runtime.intents import Answer
 from strategies.runtime.session_clock import SECOND
+
+_LIFETIME_OVER: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED})
 
 
 class Positions:
@@ -48,7 +55,7 @@ class Positions:
             late = setup.state is State.DONE
             setup.best_price = event.price
             setup.reported_stop = setup.structure_stop
-            setup.trail = setup.exit_reason = setup.exit = None
+            setup.trail = setup.exit_reason = setup.exit = setup.stop_report = None
             desk.move(
                 setup,
                 State.IN_POSITION,
@@ -60,7 +67,7 @@ class Positions:
                 self._fire(setup, ExitReason.NO_SETUP)
         elif quantity == 0 and setup.state in HELD and event.side is Side.SELL:
             setup.completed_trade = True
-            reason = setup.exit_reason or "sold_by_risk_layer"
+            reason = setup.exit_reason or "sold_without_own_exit"
             desk.move(setup, State.DONE, str(reason), price=event.price)
 
     def on_price(self, setup: Setup, price: int) -> None:
@@ -110,7 +117,7 @@ class Positions:
                 self._report_stop(setup)
         else:
             self._attempt(setup)
-        if setup.exit_reason is not None or now >= self._cutoff:
+        if setup.exit_reason is not None or now >= self._cutoff or not self._regime.entries_open:
             desk.cancel_entry(setup, "entry_no_longer_wanted")
         if now >= self._deadline and not setup.alarmed:
             setup.alarmed = True
@@ -121,9 +128,14 @@ class Positions:
                 {"quantity": desk.book.quantity(setup.symbol), "attempts": setup.exit_attempts},
             )
 
-    def on_exit_event(self, setup: Setup, own: OwnIntent) -> None:
-        """Act on what became of an exit: taken, refused, or its orders ended."""
+    def on_exit_event(self, setup: Setup, own: OwnIntent, event: Event) -> None:
+        """Act on what became of the present exit: taken, refused, or its orders ended.
+
+        An earlier exit says nothing about shares that arrived after it sold everything.
+        """
         desk = self._desk
+        if own is not setup.exit or setup.exit_reason is None:
+            return
         if own.taken and setup.state is State.IN_POSITION:
             desk.move(
                 setup,
@@ -133,11 +145,26 @@ class Positions:
                 quantity=own.approved_quantity,
             )
         now = desk.clock.now
-        if own is not setup.exit or own.alive(now):
+        if setup.state not in HELD or own.alive(now):
             return
-        wait = exit_backoff(self._settings.exit_backoff_sec, setup.exit_attempts) * SECOND
-        # An exit that was never submitted (too old at a restart) owes no wait.
-        setup.exit_due_at = now if own.answer is Answer.EXPIRED else now + wait
+        delays = self._settings.exit_backoff_sec
+        if self._lifetime_over(event):
+            # The order had its time. The first wait, from the submission on, only keeps orders
+            # that the exchange ends immediately from following each other without pause.
+            setup.exit_due_at = max(now, own.intent.at + delays[0] * SECOND)
+            self._attempt(setup)
+        elif own.answer is Answer.EXPIRED:
+            setup.exit_due_at = now  # Never submitted (too old at a restart): it owes no wait.
+        else:
+            setup.exit_due_at = now + exit_backoff(delays, setup.exit_attempts) * SECOND
+
+    def _lifetime_over(self, event: Event) -> bool:
+        """Return whether an order ended unfilled in part, with every share of it in the book."""
+        return (
+            isinstance(event, OrderClosed)
+            and event.state in _LIFETIME_OVER
+            and self._desk.book.filled(event.order_id) >= event.filled_quantity
+        )
 
     def _fire(self, setup: Setup, reason: ExitReason) -> None:
         setup.exit_reason = reason
@@ -182,18 +209,20 @@ class Positions:
         )
 
     def _report_stop(self, setup: Setup) -> None:
-        """Let the risk layer know a risen stop, at most once per ``stop_update_sec``."""
+        """Report a risen stop, at most once per ``stop_update_sec``, until it was taken."""
         desk = self._desk
         now = desk.clock.now
         if setup.trail is None or now < setup.stop_update_at:
             return
+        report = setup.stop_report
+        if report is not None and (report.taken or report.alive(now)):
+            setup.reported_stop = report.intent.protective_stop or 0
         stop = desk.on_tick(setup, setup.trail)
         if stop <= setup.reported_stop:
             return
-        setup.reported_stop = stop
         setup.stop_update_at = now + self._settings.stop_update_sec * SECOND
         setup.modify_attempts += 1
-        desk.submit(
+        setup.stop_report = desk.submit(
             setup,
             IntentKind.MODIFY_RISK,
             attempt=setup.modify_attempts,

@@ -232,10 +232,11 @@ class KmpProcessor:
         regime.read_breadth(
             sum(self._leads(setup, minute) for setup in self._universe.candidates), now
         )
-        regime.judge()
+        regime.judge(now)
+        fresh = regime.index_fresh(now)
         for name, blocks, value in (
-            ("risk_off", regime.risk_off, regime.index_change),
-            ("chop", regime.chop, regime.index_range),
+            ("risk_off", regime.risk_off if fresh else None, regime.index_change),
+            ("chop", regime.chop if fresh else None, regime.index_range),
             (
                 "breadth",
                 None if regime.breadth_ok is None else not regime.breadth_ok,
@@ -296,7 +297,7 @@ class KmpProcessor:
             else:
                 self._entries.on_answer(setup, own)
         elif own.intent.kind in (trading.IntentKind.EXIT, trading.IntentKind.FLATTEN):
-            self._positions.on_exit_event(setup, own)
+            self._positions.on_exit_event(setup, own, event)
 
     def _on_fill(self, event: trading.OrderFilled) -> None:
         desk = self._desk

@@ -1,7 +1,8 @@
 """The market as a whole: risk-off, chop, breadth, and what programs are doing.
 
-Judged once per clock second from logged events. The last index level stays known: a poll that did
-not come is not good news. What has never been known is ``None`` and keeps entries closed.
+Judged once per clock second from logged events. The last index level stays known to exits: a poll
+that did not come is not good news. Entries need a recent one; what has never been known is ``None``
+and keeps entries closed.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class MarketRegime:
         self._settings = settings
         self._open_at = open_at
         self._first = self._high = self._low = self._last = self._previous_close = 0
+        self._index_at = 0
         self._readings: deque[int] = deque(maxlen=settings.breadth_readings)
         self._next_reading_at = 0
         self._programs = {name: _Program(settings.ewma_alpha) for name in settings.program_markets}
@@ -57,6 +59,7 @@ class MarketRegime:
         self._high = max(self._high, level)
         self._low = min(self._low, level)
         self._last = level
+        self._index_at = event.at
         self._previous_close = event.previous_close_centipoints
 
     def observe_program(self, event: ProgramFlow, now: int) -> None:
@@ -82,6 +85,10 @@ class MarketRegime:
         if now >= self._next_reading_at:
             self._readings.append(breadth)
             self._next_reading_at = now + self._settings.breadth_reading_sec * SECOND
+
+    def index_fresh(self, now: int) -> bool:
+        """Return whether the last level arrived at most ``index_stale_sec`` ago."""
+        return now - self._index_at <= self._settings.index_stale_sec * SECOND
 
     @property
     def index_change(self) -> float | None:
@@ -122,10 +129,13 @@ class MarketRegime:
             return None
         return self.breadth >= self._settings.of(self._settings.regime_breadth_min)
 
-    def judge(self) -> bool:
-        """Return and keep whether the market allows entries; unknown means no."""
+    def judge(self, now: int) -> bool:
+        """Return and keep whether the market allows entries; unknown or out of date means no."""
         self.entries_open = (
-            self.risk_off is False and self.chop is False and self.breadth_ok is True
+            self.index_fresh(now)
+            and self.risk_off is False
+            and self.chop is False
+            and self.breadth_ok is True
         )
         return self.entries_open
 

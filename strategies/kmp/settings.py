@@ -11,14 +11,20 @@ from collections.abc import Mapping
 from datetime import time
 from enum import StrEnum
 from itertools import pairwise
-from typing import Generic, NoReturn, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 import msgspec
 
+from events.errors import InvalidIdentifier
+from events.identifiers import require_token
 from events.trading import Horizon
 from strategies.errors import InvalidSettings
+from strategies.kmp.bounds import BOUNDS, QUALITY_BOUNDS
 
 _Value = TypeVar("_Value", bool, int, float)
+
+REGISTRATIONS: Final = 39
+"""Market-data registrations of one KIS real-time session: 41 less the fill notice and a spare."""
 
 
 class Profile(StrEnum):
@@ -122,6 +128,7 @@ class KmpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     atr_fallback_pct: float
 
     index_name: str
+    index_stale_sec: int
     regime_breadth_min: Switch[int]
     breadth_surge_min: float
     breadth_rvol_min: float
@@ -181,8 +188,11 @@ class KmpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             InvalidSettings: naming the key; msgspec reports it as ``ValidationError`` while
                 decoding, ``load_settings`` gives it back as it is.
         """
+        _check_names(self)
         _check_order_of_day(self)
-        _check_ranges(self)
+        _check_bounds(self)
+        _check_switches(self)
+        _check_contradictions(self)
         _check_quality(self.quality)
 
     def of(self, switch: Switch[_Value]) -> _Value:
@@ -243,36 +253,74 @@ def _check_order_of_day(settings: KmpSettings) -> None:
             )
 
 
-def _check_ranges(settings: KmpSettings) -> None:
-    for switch in (settings.or_range_max.permissive, settings.or_range_max.strict):
-        _require(switch > settings.or_range_min, "or_range_max", "must exceed or_range_min")
+def _check_bounds(settings: KmpSettings) -> None:
+    for key, bounds in BOUNDS.items():
+        value = getattr(settings, key)
+        if isinstance(value, Switch):
+            bounds.require(f"{key}.permissive", value.permissive)
+            bounds.require(f"{key}.strict", value.strict)
+        else:
+            bounds.require(key, value)
+    for key, bounds in QUALITY_BOUNDS.items():
+        bounds.require(f"quality.{key}", getattr(settings.quality, key))
+
+
+def _check_names(settings: KmpSettings) -> None:
+    try:
+        require_token("strategy id", settings.id)
+    except InvalidIdentifier as error:
+        raise InvalidSettings("id", str(error), "choose a short name such as KMP") from error
+    for key in ("program_markets", "excluded_status_codes", "exit_backoff_sec"):
+        _require(len(getattr(settings, key)) >= 1, key, "must not be empty")
+    for key in ("program_markets", "excluded_status_codes"):
+        _require(all(getattr(settings, key)), key, "must not contain an empty name")
+    _require(bool(settings.index_name), "index_name", "must name an index")
+    delays = settings.exit_backoff_sec
+    _require(all(delay > 0 for delay in delays), "exit_backoff_sec", "its waits must be positive")
+
+
+def _check_switches(settings: KmpSettings) -> None:
+    """Refuse a strict value that lets pass what the permissive one stops."""
+    for key in ("min_surge_slope", "regime_breadth_min", "quality_min_threshold"):
+        switch = getattr(settings, key)
+        _require(switch.strict >= switch.permissive, key, "strict must not be below permissive")
+    width = settings.or_range_max
     _require(
-        0 < settings.capital_allocation_pct <= 1, "capital_allocation_pct", "must be in 0…1, not 0"
+        width.strict <= width.permissive, "or_range_max", "strict must not be above permissive"
     )
-    _require(0 < settings.nav_cap_pct <= 1, "nav_cap_pct", "must be in 0…1, not 0")
-    _require(0 < settings.base_risk_pct < 0.1, "base_risk_pct", "must be in 0…0.1, not 0")
-    _require(0 < settings.structure_stop_factor < 1, "structure_stop_factor", "must be below 1")
-    _require(0 < settings.size_decay_floor <= 1, "size_decay_floor", "must be in 0…1, not 0")
-    _require(0 < settings.ewma_alpha <= 1, "ewma_alpha", "must be in 0…1, not 0")
-    _require(settings.scan_top_n >= 1, "scan_top_n", "must be at least 1")
-    _require(settings.max_per_sector >= 1, "max_per_sector", "must be at least 1")
+    for key in ("enable_rvol_hard_gate", "require_held_support"):
+        switch = getattr(settings, key)
+        _require(
+            switch.strict or not switch.permissive, key, "strict must be true where permissive is"
+        )
+
+
+def _check_contradictions(settings: KmpSettings) -> None:
+    for maximum in (settings.or_range_max.permissive, settings.or_range_max.strict):
+        _require(maximum > settings.or_range_min, "or_range_max", "must exceed or_range_min")
     _require(
         settings.trend_bars_min >= max(settings.trend_fast_days + 1, settings.trend_slow_days),
         "trend_bars_min",
         "must cover trend_slow_days and one day more than trend_fast_days",
     )
-    _require(len(settings.program_markets) >= 1, "program_markets", "must name a market")
-    delays = settings.exit_backoff_sec
     _require(
-        len(delays) >= 1 and all(delay > 0 for delay in delays),
-        "exit_backoff_sec",
-        "must hold at least one positive delay",
+        settings.trend_fast_days <= settings.trend_slow_days,
+        "trend_slow_days",
+        "must not be shorter than trend_fast_days",
     )
     _require(
         settings.trail_keep + settings.trail_keep_extra_max < 1,
         "trail_keep_extra_max",
         "with trail_keep must stay below 1, or the trail would pass the price",
     )
+    slots = settings.scan_top_n + settings.focus_max
+    if slots > REGISTRATIONS:
+        raise InvalidSettings(
+            "scan_top_n",
+            f"{settings.scan_top_n} candidates and focus_max {settings.focus_max} need {slots} "
+            f"market-data registrations, a session has {REGISTRATIONS}",
+            "lower scan_top_n or focus_max",
+        )
 
 
 def _check_quality(quality: Quality) -> None:

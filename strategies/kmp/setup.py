@@ -49,6 +49,7 @@ class Setup:
         "retest_low",
         "sector",
         "state",
+        "stop_report",
         "stop_update_at",
         "structure_stop",
         "surge",
@@ -86,6 +87,7 @@ class Setup:
         # The position and the exit.
         self.best_price = 0
         self.trail: int | None = None
+        self.stop_report: OwnIntent | None = None
         self.reported_stop = self.stop_update_at = self.modify_attempts = 0
         self.exit: OwnIntent | None = None
         self.exit_reason: ExitReason | None = None

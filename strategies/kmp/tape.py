@@ -14,13 +14,21 @@ from strategies.runtime.session_clock import SECOND
 class Tape:
     """Prices, bars, VWAP, imbalance, opening range and volatility interruptions of one symbol.
 
-    ``price``, ``bid`` and ``ask`` are 0 until known. ``covers_open`` says that the trades on the
-    log reach back to the open; otherwise only a back-fill can tell the opening range.
+    ``price``, ``bid`` and ``ask`` are 0 until known. ``covers_open`` says that the opening range is
+    known without a hole, by trades or by a back-fill. A hole in the trades shows with the next
+    trade: the exchange's cumulative volume is then not the previous one plus the trade's quantity.
+    A feed that lost trades and has printed nothing since cannot be told from a quiet symbol.
     """
 
     __slots__ = (
         "_cooldown",
+        "_cumulative",
+        "_lock_at",
         "_open_at",
+        "_quoted",
+        "_range_settled",
+        "_traded_at",
+        "_unbroken_from",
         "ask",
         "bars",
         "bid",
@@ -36,6 +44,7 @@ class Tape:
 
     def __init__(self, open_at: int, lock_at: int, settings: KmpSettings) -> None:
         self._open_at = open_at
+        self._lock_at = lock_at
         self._cooldown = settings.vi_cooldown_min * MINUTE
         self.bars = MinuteBars(open_at, settings.atr_bars)
         self.vwap = SessionVwap()
@@ -45,6 +54,10 @@ class Tape:
         )
         self.opening = OpeningRange(open_at, lock_at)
         self.price = self.bid = self.ask = 0
+        self._quoted = (0, 0)
+        self._cumulative = 0
+        self._traded_at = self._unbroken_from = 0
+        self._range_settled = False
         self.vi_reference = 0
         self.vi_until = 0
         self.streamed = self.covers_open = False
@@ -53,20 +66,20 @@ class Tape:
         """Take in a trade; return whether it belongs to the session (pre-open prints do not)."""
         if trade.time < self._open_at:
             return False
-        if not self.streamed:
-            self.streamed = True
-            self.covers_open = (
-                self.covers_open
-                or trade.time < self._open_at + MINUTE
-                or 0 < trade.cumulative_volume <= trade.quantity
-            )
+        if trade.cumulative_volume != self._cumulative + trade.quantity or not self.streamed:
+            self._begin(trade)
+        self._cumulative = trade.cumulative_volume
+        self._traded_at = trade.time
         completed = self.bars.add(trade)
         if completed is not None:
             self.opening.add(completed)
         self.vwap.add_trade(trade)
         self.imbalance.add(trade, trade.time // SECOND)
         self.price = trade.price
-        self.bid, self.ask = trade.best_bid, trade.best_ask
+        if trade.best_bid or trade.best_ask:
+            self.bid, self.ask = trade.best_bid, trade.best_ask
+        else:
+            self.bid, self.ask = self._quoted
         if trade.vi_reference != self.vi_reference:
             self._reference(trade.vi_reference, now)
         return True
@@ -78,14 +91,22 @@ class Tape:
             self.opening.add(completed)
 
     def backfill(self, bars: Sequence[Bar], *, complete: bool) -> None:
-        """Take the session so far from completed bars (at least one) instead of from trades.
+        """Take the session up to the last of completed bars (at least one) from them.
 
-        ``complete`` says that the opening range was over when the bars were read.
+        What was streamed after the last bar stays. ``complete`` says that the opening range was
+        over when the bars were read; then they settle it. Earlier bars do so together with trades
+        that follow them without a hole.
         """
+        end = bars[-1].start + MINUTE
         self.opening.rebuild(bars)
         self.bars.rebuild(bars)
-        self.covers_open = complete or self.streamed
-        if not self.streamed:
+        self._range_settled = self._range_settled or complete
+        self.covers_open = self._range_settled or (self.streamed and self._unbroken_from < end)
+        if self.streamed:
+            if self._unbroken_from >= end:
+                self.bars.miss(self.bars.minute(self._unbroken_from))
+        else:
+            self._cumulative = sum(bar.volume for bar in bars)
             self.vwap.rebuild(bars)
             self.price = bars[-1].close
 
@@ -93,6 +114,7 @@ class Tape:
         """Take the best bid and ask from the order book; an empty side is unknown."""
         self.bid = frame.bid_prices[0] if frame.bid_prices else 0
         self.ask = frame.ask_prices[0] if frame.ask_prices else 0
+        self._quoted = (self.bid, self.ask)
 
     def interrupted(self, now: int) -> None:
         """Begin the cool-down after a volatility interruption."""
@@ -108,6 +130,21 @@ class Tape:
         """(ask − bid) ÷ mid, ``None`` as ``spread``."""
         spread = self.spread
         return None if spread is None else spread * 2 / (self.ask + self.bid)
+
+    def _begin(self, trade: Trade) -> None:
+        """Begin an unbroken run of trades: the first one ever, or the first one after a hole."""
+        follows = trade.cumulative_volume == self._cumulative + trade.quantity
+        # The cumulative volume of the opening auction may count off-hours trades before it.
+        opens = not self.streamed and trade.auction and trade.time < self._open_at + MINUTE
+        self.streamed = True
+        if follows or opens:
+            self._unbroken_from = self._open_at
+            self.covers_open = True
+            return
+        self._unbroken_from = trade.time
+        self.bars.miss(self.bars.minute(trade.time))
+        if self._traded_at < self._lock_at:
+            self.covers_open = self._range_settled
 
     def _reference(self, reference: int, now: int) -> None:
         # KRX takes the opening price as the first static reference of the day and the price of the

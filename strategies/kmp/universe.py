@@ -75,7 +75,11 @@ class Universe:
             self._retire(setup)
 
     def on_daily(self, event: DailyHistory) -> None:
-        """Take in a symbol's daily bars; bars of another session are refused."""
+        """Take in a symbol's daily bars; those for another session or with today's are refused.
+
+        Whether they reach the previous session is judged at the scan, by comparison with the
+        universe.
+        """
         clock = self._desk.clock
         if event.trading_date != clock.trading_date:
             return
@@ -108,17 +112,24 @@ class Universe:
             self._desk.slots_changed = True
 
     def on_minutes(self, event: MinuteHistory) -> None:
-        """Take in a back-fill: it counts until the scan, for symbols not streamed from the open."""
+        """Take in a back-fill until the scan.
+
+        One read at or after the end of the opening range settles it, whatever was streamed: the
+        broker is asked for those whose trades were not received throughout. An earlier one counts
+        while the range has a hole.
+        """
         setup = self.setups.get(event.symbol)
         if (
             setup is None
             or self.scanned
             or event.trading_date != self._desk.clock.trading_date
-            or setup.tape.covers_open
             or not event.bars
         ):
             return
-        setup.tape.backfill(event.bars, complete=event.at >= self._lock_at)
+        complete = event.at >= self._lock_at
+        if setup.tape.covers_open and not complete:
+            return
+        setup.tape.backfill(event.bars, complete=complete)
         self._scan_when_ready()
 
     def on_clock(self) -> None:
@@ -165,7 +176,9 @@ class Universe:
 
     def _screen(self) -> list[scan.Candidate]:
         """Return the symbols of the universe that pass the scan, counting each gate."""
-        # A history that ends before the newest one of the universe misses the previous session.
+        # Which day the previous session was is not on the log, and the exchange calendar takes
+        # seconds to load. The newest history of the universe stands in for it: one that ends
+        # earlier is out of date. That all of them end too early goes unnoticed here.
         newest = max((found.daily.last_day for found in self.members if found.daily), default=0)
         screened = (self._screened(setup, newest) for setup in self.members)
         return [candidate for candidate in screened if candidate is not None]

@@ -1,8 +1,10 @@
 """A strategy's own positions and equity. Only fills change a position.
 
 The book starts from the session's opening allocations and follows ``OrderFilled`` events of the
-strategy, whoever ordered them: a stop that the risk layer executed is a fill like any other. The
-same fill seen twice counts once (an order's cumulative quantity only rises).
+strategy, whoever ordered them. Stops are known outside the strategy by its intents (with the entry
+and with MODIFY_RISK), but the strategy itself watches them and sells; should another ever sell for
+it, that is a fill like any other. The same fill seen twice counts once (an order's cumulative
+quantity only rises).
 """
 
 from __future__ import annotations
@@ -64,6 +66,10 @@ class OwnBook:
                 position.cost -= position.cost * event.quantity // position.quantity
                 position.quantity -= event.quantity
         return True
+
+    def filled(self, order: OrderId) -> int:
+        """Return the shares of an order that the book has seen filled, 0 for none."""
+        return self._seen.get(order, 0)
 
     def quantity(self, symbol: Symbol) -> int:
         """Return the shares held, 0 for none."""

@@ -134,7 +134,13 @@ class IntentTracker:
             return own
         own = self._orders.get(event.order_id)
         if own is None:
-            return None
+            # The router may refuse an order before it ever held or submitted it.
+            intent = event.order_id.rpartition("-O")[0]
+            own = self._intents.get(IntentId(intent))
+            if own is None:
+                return None
+            self._orders[event.order_id] = own
+            own.orders[event.order_id] = True
         if isinstance(event, OrderClosed | OrderRejected):
             own.orders[event.order_id] = False
         return own

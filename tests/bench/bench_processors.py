@@ -140,6 +140,7 @@ def entries(
             attempt=1,
             expires_at=now + 60 * SECOND,
             reference_price=trade.price,
+            limit_price=trade.price,
             protective_stop=trade.price * 99 // 100,
             signal=f"bench-{number}",
         )

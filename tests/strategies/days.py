@@ -156,6 +156,9 @@ class Day:
         self.outputs: list[Event] = []
         self._volume: dict[Symbol, int] = {}
         self._value: dict[Symbol, int] = {}
+        self._index: IndexLevel | None = None
+        self.polls_index = True
+        """Whether the last index level comes again before a clock tick, as the gateway's poll."""
         self.send(self.session)
 
     def send(self, event: Event) -> list[Event]:
@@ -215,7 +218,10 @@ class Day:
         return self.tick_at(self.at(text), phase)
 
     def tick_at(self, when: int, phase: Phase = Phase.CONTINUOUS) -> list[Event]:
-        """Send one clock tick at an instant."""
+        """Send one clock tick at an instant, after the poll of the index if one was ever sent."""
+        if self._index is not None and self.polls_index and when - self._index.at > 10 * SECOND:
+            self._index = msgspec.structs.replace(self._index, at=when, time=when)
+            self.send(self._index)
         return self.send(ClockTick(at=when, phase=phase))
 
     def phase(self, text: str, phase: Phase) -> list[Event]:
@@ -263,15 +269,14 @@ class Day:
     def index(self, text: str, centipoints: int, previous: int = 270_000) -> list[Event]:
         """Send a level of the KOSPI."""
         when = self.at(text)
-        return self.send(
-            IndexLevel(
-                at=when,
-                index="KOSPI",
-                time=when,
-                centipoints=centipoints,
-                previous_close_centipoints=previous,
-            )
+        self._index = IndexLevel(
+            at=when,
+            index="KOSPI",
+            time=when,
+            centipoints=centipoints,
+            previous_close_centipoints=previous,
         )
+        return self.send(self._index)
 
     def program(self, text: str, market: str, value: int) -> list[Event]:
         """Send a market's cumulative net program buying."""
@@ -345,13 +350,20 @@ class Day:
     def minutes(
         self, text: str, symbol: Symbol = SAMSUNG, bars: tuple[Bar, ...] | None = None
     ) -> list[Event]:
-        """Send a back-fill, by default of a full opening range 49,000–50,000."""
+        """Send a back-fill, by default of a full opening range 49,000–50,000.
+
+        The session's cumulative figures count at least what its bars did.
+        """
+        chosen = self.opening_bars() if bars is None else bars
+        volume = sum(bar.volume for bar in chosen)
+        if volume > self._volume.get(symbol, 0):
+            self.traded_before(symbol, volume, sum(bar.volume * bar.close for bar in chosen))
         return self.send(
             MinuteHistory(
                 at=self.at(text),
                 symbol=symbol,
                 trading_date=self.session.trading_date,
-                bars=self.opening_bars() if bars is None else bars,
+                bars=chosen,
             )
         )
 

@@ -128,6 +128,30 @@ def test_minute_without_trades_has_no_bar_and_no_volume() -> None:
     assert bars.last_minute_volume(2) == 0
 
 
+def test_minute_whose_bar_is_still_open_has_its_volume() -> None:
+    """The clock may be a minute ahead of the last trade; what it traded is not zero."""
+    bars = MinuteBars(OPEN, 14)
+    bars.add(trade(30, 100, 7))
+    assert bars.last_minute_volume(1) == 7
+
+
+def test_minutes_with_lost_trades_were_not_observed() -> None:
+    """Volume and value need minutes that were watched throughout."""
+    bars = MinuteBars(OPEN, 14)
+    for minute in range(6):
+        bars.add(trade(minute * 60, 100, 10))
+    bars.miss(5)
+    bars.roll(6)
+    assert bars.last_minute_volume(6) is None
+    assert bars.recent_value(6) is None
+    for minute in range(6, 11):
+        bars.add(trade(minute * 60, 100, 10))
+    bars.roll(11)
+    assert bars.last_minute_volume(7) == 10
+    assert bars.recent_value(10) is None
+    assert bars.recent_value(11) == 5_000
+
+
 def test_recent_value_needs_all_its_minutes() -> None:
     """Five minutes of value are known once five minutes were watched; quiet ones add nothing."""
     bars = MinuteBars(OPEN, 14)

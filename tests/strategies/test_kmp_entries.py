@@ -137,14 +137,61 @@ def test_back_fill_read_before_the_lock_is_not_a_whole_range() -> None:
     assert day.path() == []
 
 
+def test_hole_in_the_trades_needs_back_fill_after_the_lock() -> None:
+    """A feed restarted at 09:14 lost trades: the scan waits, the back-fill makes the candidate."""
+    day = opened_day()
+    day.traded_before(SAMSUNG, 190_000, 9_500_000_000)
+    day.print("09:14:50", 49_500)
+    day.minutes("09:14:55", bars=day.opening_bars()[:10])
+    day.tick("09:15:00")
+    assert day.path() == []
+    high = day.opening_bars()
+    wider = Bar(high[12].start, 49_500, 50_500, 49_400, 49_500, 10_000)
+    day.minutes("09:15:20", bars=(*high[:12], wider, *high[13:]))
+    assert day.path() == WATCHING
+    assert day.of(SetupChanged)[-1].symbol != SAMSUNG
+    lock = [change for change in day.of(SetupChanged) if change.symbol == SAMSUNG][-1]
+    assert lock.facts["range_high"] == 50_500
+
+
+def test_back_fill_before_the_lock_changes_nothing_where_trades_are_whole() -> None:
+    """The stream knows more than a chart read early."""
+    day = opened_day()
+    day.minutes("09:10:00", bars=day.opening_bars()[:3])
+    day.tick("09:15:00")
+    lock = [change for change in day.of(SetupChanged) if change.symbol == SAMSUNG][-1]
+    assert (lock.facts["range_high"], lock.facts["range_low"]) == (50_000, 49_000)
+
+
+def test_hole_in_the_trades_without_back_fill_leaves_the_symbol_out() -> None:
+    """At 09:15:50 the scan runs without it; a range with a hole is missing, not small."""
+    day = opened_day()
+    day.traded_before(SAMSUNG, 190_000, 9_500_000_000)
+    day.print("09:14:50", 49_500)
+    day.tick("09:15:00")
+    day.tick("09:15:50")
+    assert (day.path(), day.path(HYNIX)) == ([], WATCHING)
+    assert gate(day, "opening_bars") == (2, 0, 1)
+
+
 def test_a_late_print_does_not_move_a_locked_range() -> None:
     """A trade of 09:14:59 that arrives after the clock's 09:15:00 is outside the range."""
     day = opened_day()
     day.universe([SAMSUNG, Symbol("000270")])
     day.history(Symbol("000270"))
     day.tick("09:15:00")
-    seen = next(event for event in reversed(day.log) if isinstance(event, TradeFrame))
-    late = msgspec.structs.replace(seen.trades[0], time=at("09:14:59"), price=51_000)
+    seen = next(
+        event
+        for event in reversed(day.log)
+        if isinstance(event, TradeFrame) and event.symbol == SAMSUNG
+    )
+    last = seen.trades[0]
+    late = msgspec.structs.replace(
+        last,
+        time=at("09:14:59"),
+        price=51_000,
+        cumulative_volume=last.cumulative_volume + last.quantity,
+    )
     day.send(TradeFrame(at=at("09:15:01"), symbol=SAMSUNG, trades=(late,)))
     day.tick("09:15:50")
     lock = [each for each in day.of(SetupChanged) if each.symbol == SAMSUNG][-1]
@@ -372,6 +419,35 @@ def test_break_needs_more_than_one_tick_over_the_high() -> None:
     assert broken.facts["price"] == 50_200
 
 
+def test_break_needs_a_price_above_the_vwap() -> None:
+    """Past the high but at the VWAP is no strength; the gate shows both answers."""
+    day = scanned_day()
+    day.traded_before(SAMSUNG, 999_900, 999_900 * 50_200)
+    day.print("09:16:05", 50_200)
+    assert day.path() == WATCHING
+    day.print("09:16:06", 50_300)
+    assert day.path() == WAITING
+    assert gate(day, "vwap") == (1, 1, 0)
+
+
+def test_break_needs_a_recent_index() -> None:
+    """After 60 s without a poll entries are closed and the gates say that the index is missing."""
+    day = scanned_day()
+    day.polls_index = False
+    day.index("09:16:00", 271_500)
+    day.tick("09:17:01")
+    breathe(day, 17)
+    day.print("09:17:51", 50_200)
+    assert day.path() == WATCHING
+    day.index("09:18:00", 271_500)
+    day.tick("09:18:00")
+    day.print("09:18:01", 50_200)
+    assert day.path() == WAITING
+    day.polls_index = True
+    assert gate(day, "risk_off")[2] == 1
+    assert gate(day, "chop")[2] == 3, "two readings were missing before, the index once"
+
+
 def test_surge_decays_with_time() -> None:
     """A surge of 3.09 lasts three minutes at 0.03; the strict slope stops it after two."""
     day = opened_day()
@@ -404,20 +480,24 @@ def test_unknown_spread_passes_and_is_counted() -> None:
 
 
 def test_quotes_update_the_spread() -> None:
-    """A wide book on the next trade's frame wins over an older quote; a quote alone is no price."""
-    day = scanned_day()
-    day.send(
-        QuoteFrame(
-            at=at("09:16:04"),
-            symbol=SAMSUNG,
-            time=at("09:16:04"),
-            ask_prices=(51_000,),
-            ask_quantities=(1,),
-            bid_prices=(50_000,),
-            bid_quantities=(1,),
+    """A wide book blocks a break on a trade without bid and ask; a quote alone is no price."""
+    for ask, path in ((51_000, WATCHING), (50_100, WAITING)):
+        day = scanned_day()
+        day.send(
+            QuoteFrame(
+                at=at("09:16:04"),
+                symbol=SAMSUNG,
+                time=at("09:16:04"),
+                ask_prices=(ask,),
+                ask_quantities=(1,),
+                bid_prices=(50_000,),
+                bid_quantities=(1,),
+            )
         )
-    )
-    assert day.path() == WATCHING
+        assert day.path() == WATCHING
+        day.print("09:16:05", 50_200, bid=0, ask=0)
+        assert day.path() == path
+        assert gate(day, "spread")[1:] == (int(path is WATCHING), 0)
 
 
 def test_relative_volume_blocks_only_as_hard_gate() -> None:
@@ -443,6 +523,8 @@ def test_unknown_relative_volume_closes_the_hard_gate() -> None:
         day.print("09:16:05", 50_200)
         assert day.path() == path
         assert gate(day, "rvol")[2] == 1
+        records = [(each.value, each.strict_limit) for each in day.would_block("RVOL_HARD_GATE")]
+        assert records == ([] if gated else [(None, 2.0)])
 
 
 # --- acceptance ---

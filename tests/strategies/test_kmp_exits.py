@@ -180,19 +180,15 @@ def test_approved_exit_is_pending_until_the_shares_are_gone() -> None:
     assert len(exits(day)) == 1
 
 
-def test_exit_repeats_with_growing_waits_and_the_rest() -> None:
-    """3, 5, 10, 30 seconds after each attempt that did not make it flat."""
+def test_exit_repeats_with_growing_waits_after_refusals() -> None:
+    """3, 5, 10, 30 seconds after each attempt that was refused, with what is left."""
     day, exit_ = stopped_day()
-    day.approve("09:17:00", exit_)
-    order = day.order("09:17:00", exit_)
-    day.fill("09:17:01", order, Side.SELL, 100, 49_800)
-    day.close("09:17:05", order, 100)
+    day.reject("09:17:05", exit_)
     day.tick("09:17:07")
     assert len(exits(day)) == 1
     day.tick("09:17:08")
     second = exits(day)[1]
     assert (second.intent_id, second.attempt) == (intent_of("005930-X2"), 2)
-    assert second.quantity == 299
     assert second.reason == "hard_stop"
     day.reject("09:17:08", second)
     day.tick("09:17:12")
@@ -210,6 +206,78 @@ def test_exit_repeats_with_growing_waits_and_the_rest() -> None:
     day.tick("09:17:55")
     assert len(exits(day)) == 5
     assert day.path()[-1] == "PENDING_EXIT", "never back to IN_POSITION"
+
+
+@pytest.mark.parametrize("state", [OrderState.CANCELLED, OrderState.EXPIRED])
+def test_exit_order_at_the_end_of_its_life_is_followed_at_once(state: OrderState) -> None:
+    """The next attempt stands right after the order's end, for the shares that are left."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00.2", exit_)
+    order = day.order("09:17:00.3", exit_)
+    day.fill("09:17:01", order, Side.SELL, 100, 49_800)
+    (second,) = [
+        event
+        for event in day.close("09:17:03.3", order, 100, state)
+        if isinstance(event, IntentSubmitted)
+    ]
+    assert (second.intent_id, second.quantity) == (intent_of("005930-X2"), 299)
+    assert day.path()[-1] == "PENDING_EXIT"
+
+
+def test_exit_order_ended_immediately_is_followed_three_seconds_after_its_submission() -> None:
+    """Orders that the exchange ends on arrival do not chase each other."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00.2", exit_)
+    order = day.order("09:17:00.3", exit_)
+    day.close("09:17:00.4", order, 0)
+    day.tick("09:17:02")
+    assert len(exits(day)) == 1
+    day.tick("09:17:03")
+    assert len(exits(day)) == 2
+
+
+def test_exit_order_closed_ahead_of_its_fills_waits_for_them() -> None:
+    """The order says 300 sold, the book has seen 100: selling 299 more would be too many."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00.2", exit_)
+    order = day.order("09:17:00.3", exit_)
+    day.fill("09:17:01", order, Side.SELL, 100, 49_800)
+    day.close("09:17:04", order, 300)
+    assert len(exits(day)) == 1
+    day.fill("09:17:05", order, Side.SELL, 200, 49_800, cumulative=300)
+    day.tick("09:17:07")
+    assert [exit_.quantity for exit_ in exits(day)] == [399, 99]
+
+
+def test_exit_refused_by_the_router_before_submission_is_repeated() -> None:
+    """An order nobody saw before is known by its intent; its rejection starts the wait."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00.5", exit_)
+    order = order_id(exit_.intent_id, 1)
+    day.send(OrderRejected(at=at("09:17:01"), order_id=order, code="NO_PRICE", message="no"))
+    day.tick("09:17:03")
+    assert len(exits(day)) == 1
+    day.tick("09:17:04")
+    assert len(exits(day)) == 2
+
+
+def test_end_of_an_old_exit_says_nothing_about_shares_bought_after_it() -> None:
+    """Sold out, a late fill of the entry, then the exit's close: the stops still run."""
+    day, entry = submitted_day()
+    day.approve("09:16:30.2", entry)
+    bought = day.order("09:16:30.3", entry)
+    day.fill("09:16:31", bought, Side.BUY, 100, 50_100)
+    day.print("09:16:40", 49_850)
+    (exit_,) = exits(day)
+    day.approve("09:16:40.2", exit_)
+    sold = day.order("09:16:40.3", exit_)
+    day.fill("09:16:41", sold, Side.SELL, 100, 49_850)
+    day.fill("09:16:42", bought, Side.BUY, 50, 50_100, cumulative=150)
+    day.close("09:16:43", sold, 100, OrderState.FILLED)
+    assert day.path()[-3:] == ["PENDING_EXIT", "DONE", "IN_POSITION"]
+    day.tick("09:16:44")
+    day.print("09:16:45", 49_800)
+    assert [(each.quantity, each.reason) for each in exits(day)[1:]] == [(50, "hard_stop")]
 
 
 def test_refused_first_exit_stays_in_position_and_is_repeated() -> None:
@@ -249,17 +317,16 @@ def test_exit_too_old_at_a_restart_is_repeated_at_once() -> None:
     assert exits(day)[1].intent_id == intent_of("005930-X2")
 
 
-def test_router_may_replace_an_exit_order_itself() -> None:
+def test_router_may_split_an_exit_into_orders() -> None:
     """While a second order of the same attempt works, no further attempt is made."""
     day, exit_ = stopped_day()
     day.approve("09:17:00", exit_)
     first = day.order("09:17:00", exit_)
+    second = day.order("09:17:01", exit_, ordinal=2)
     day.close("09:17:03", first, 0)
-    second = day.order("09:17:04", exit_, ordinal=2)
     day.tick("09:17:30")
     assert len(exits(day)) == 1
     day.close("09:17:31", second, 0)
-    day.tick("09:17:34")
     assert len(exits(day)) == 2
 
 
@@ -271,7 +338,6 @@ def test_flatten_repeats_until_the_deadline_and_then_alarms_once() -> None:
     day.tick("14:30:00")
     assert len(exits(day)) == 1, "the first attempt's order still works"
     day.close("14:30:01", first, 0)
-    day.tick("14:30:04")
     flatten_ = exits(day)[1]
     assert (flatten_.kind, flatten_.reason) == (IntentKind.FLATTEN, "flatten_time")
     assert flatten_.intent_id == intent_of("005930-F2")
@@ -302,10 +368,10 @@ def test_exit_cancels_what_still_works_of_the_entry() -> None:
     assert exits(day)[1].quantity == 150
 
 
-# --- stops known outside ---
+# --- stops known outside, sales and cancels ---
 
 
-def test_risen_trail_is_reported_to_the_risk_layer() -> None:
+def test_risen_trail_is_reported_with_modify_risk() -> None:
     """MODIFY_RISK with the trail on its tick, at most once a minute, only when it rose."""
     day = held_day()
     day.print("09:16:40", 51_130)
@@ -319,17 +385,64 @@ def test_risen_trail_is_reported_to_the_risk_layer() -> None:
     assert len(day.intents(IntentKind.MODIFY_RISK)) == 1
     day.tick("09:17:41")
     assert day.intents(IntentKind.MODIFY_RISK)[1].protective_stop == 50_800
+    day.approve("09:17:42", day.intents(IntentKind.MODIFY_RISK)[1])
     day.tick("09:19:00")
     assert len(day.intents(IntentKind.MODIFY_RISK)) == 2
 
 
-def test_position_sold_by_the_risk_layer_is_done() -> None:
-    """Its fill is the strategy's fill; no exit of its own follows."""
+@pytest.mark.parametrize("answer", ["rejected", "deferred", "expired", "none"])
+def test_report_of_a_stop_that_was_not_taken_is_sent_again(answer: str) -> None:
+    """The same stop under the next id a minute later, as long as nobody took it."""
+    day = held_day()
+    day.print("09:16:40", 51_130)
+    day.tick("09:16:41")
+    (first,) = day.intents(IntentKind.MODIFY_RISK)
+    match answer:
+        case "rejected":
+            day.reject("09:16:42", first)
+        case "deferred":
+            day.defer("09:16:42", first)
+        case "expired":
+            day.send(IntentExpired(at=at("09:17:40"), intent=first))
+        case _:
+            pass
+    day.tick("09:17:40")
+    assert len(day.intents(IntentKind.MODIFY_RISK)) == 1
+    day.tick("09:17:41")
+    second = day.intents(IntentKind.MODIFY_RISK)[1]
+    assert (second.intent_id, second.protective_stop) == (intent_of("005930-M2"), 50_600)
+    day.approve("09:17:42", second)
+    day.tick("09:20:00")
+    assert len(day.intents(IntentKind.MODIFY_RISK)) == 2
+
+
+@pytest.mark.parametrize("closed_by", ["index", "cutoff"])
+def test_rest_of_an_entry_is_cancelled_when_entries_close(closed_by: str) -> None:
+    """A partly filled entry does not go on buying in a market that is closed for entries."""
+    day, entry = submitted_day(entry_cutoff="09:16:40")
+    day.approve("09:16:30.2", entry)
+    bought = day.order("09:16:30.3", entry)
+    day.fill("09:16:31", bought, Side.BUY, 100, 50_100)
+    day.tick("09:16:32")
+    assert day.intents(IntentKind.CANCEL_ORDERS) == []
+    if closed_by == "index":
+        day.polls_index = False
+        day.index("09:16:33", 272_000, previous=0)
+    day.tick("09:16:34")
+    assert len(day.intents(IntentKind.CANCEL_ORDERS)) == (closed_by == "index")
+    day.tick("09:16:40")
+    (cancel,) = day.intents(IntentKind.CANCEL_ORDERS)
+    assert cancel.reason == "entry_no_longer_wanted"
+    assert exits(day) == []
+
+
+def test_position_sold_by_another_order_is_done() -> None:
+    """Whoever sold it, its fill is the strategy's fill; no exit of its own follows."""
     day = held_day()
     foreign = order_id(intent_of("005930-S1"), 1)
     day.fill("09:16:40", foreign, Side.SELL, 399, 49_600)
     assert day.path()[-1] == "DONE"
-    assert day.reason() == "sold_by_risk_layer"
+    assert day.reason() == "sold_without_own_exit"
     assert exits(day) == []
 
 

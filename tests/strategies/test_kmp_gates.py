@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,11 +85,14 @@ def test_opening_range_ends_with_the_lock() -> None:
     assert OpeningRange(OPEN, LOCK).width is None
 
 
-def test_opening_range_can_be_rebuilt_from_back_fill() -> None:
-    """Back-filled bars replace what was seen."""
-    found = opening((3, 500, 400, 1))
+def test_back_fill_replaces_the_opening_range_up_to_its_last_bar() -> None:
+    """Earlier minutes are forgotten; a minute completed after the back-filled ones stays."""
+    found = opening((0, 500, 400, 1), (3, 112, 99, 2))
     found.rebuild(bars((0, 110, 100, 5), (1, 108, 95, 5)))
-    assert (found.open, found.high, found.low) == (100, 110, 95)
+    assert (found.open, found.high, found.low) == (100, 112, 95)
+    assert found.value == 100 * 5 + 95 * 5 + 99 * 2
+    found.rebuild(bars((0, 110, 100, 5), (3, 109, 98, 5)))
+    assert (found.high, found.low) == (110, 98)
 
 
 def test_range_width_bounds_are_inclusive() -> None:
@@ -162,13 +166,6 @@ def test_vi_wall_stands_ten_ticks_under_the_band() -> None:
     """Reference 50,000: band 55,000, wall 54,000 with ticks of 100."""
     assert gates.inside_vi_wall(54_000, 50_000, 100, RULES)
     assert not gates.inside_vi_wall(53_900, 50_000, 100, RULES)
-
-
-def test_break_needs_more_than_a_tick_and_the_vwap() -> None:
-    """At the level is not past it; past it but under VWAP is no strength."""
-    assert acceptance.broke_out(50_101, 50_100, 49_500)
-    assert not acceptance.broke_out(50_100, 50_100, 49_500)
-    assert not acceptance.broke_out(50_200, 50_100, 50_200)
 
 
 def test_acceptance_is_a_pullback_and_a_reclaim() -> None:
@@ -258,20 +255,32 @@ def test_breadth_readings_keep_their_distance() -> None:
 def test_market_opens_entries_only_when_everything_is_known_and_good() -> None:
     """Two leading candidates are enough, one is not; unknown is closed."""
     regime = MarketRegime(RULES, OPEN)
+    now = LOCK + 45 * SECOND
     assert is_now(regime.breadth_ok, None)
-    assert not regime.judge()
+    assert not regime.judge(now)
     regime.observe_index(level("09:01:00", 270_000))
-    regime.observe_index(level("09:02:00", 272_000))
+    regime.observe_index(level("09:15:00", 272_000))
     read(regime, 2, 2, 2)
-    assert regime.judge()
+    assert regime.judge(now)
     regime.read_breadth(1, LOCK + 40 * SECOND)
     assert is_now(regime.breadth_ok, False)
-    assert not regime.judge()
+    assert not regime.judge(now)
     strict = MarketRegime(settings(profile="conservative"), OPEN)
     read(strict, 7)
     assert is_now(strict.breadth_ok, False)
     read(strict, 8)
     assert is_now(strict.breadth_ok, True)
+
+
+def test_index_of_more_than_a_minute_ago_closes_entries_and_still_serves_exits() -> None:
+    """Sixty seconds are recent, one nanosecond more is not; risk-off keeps its last answer."""
+    regime = MarketRegime(RULES, OPEN)
+    regime.observe_index(level("09:01:00", 270_000))
+    regime.observe_index(level("09:15:00", 272_000))
+    read(regime, 2, 2, 2)
+    assert regime.judge(LOCK + 60 * SECOND)
+    assert not regime.judge(LOCK + 60 * SECOND + 1)
+    assert is_now(regime.risk_off, False)
 
 
 def flow(text: str, market: str, value: int) -> ProgramFlow:
@@ -572,7 +581,14 @@ def tape() -> Tape:
     return Tape(OPEN, LOCK, RULES)
 
 
-def tick(text: str, price: int = 50_000, cumulative: int = 0, reference: int = 0) -> Trade:
+def tick(
+    text: str,
+    price: int = 50_000,
+    cumulative: int = 0,
+    reference: int = 0,
+    *,
+    auction: bool = False,
+) -> Trade:
     """Return a trade of ten shares."""
     return Trade(
         time=at(text),
@@ -584,7 +600,7 @@ def tick(text: str, price: int = 50_000, cumulative: int = 0, reference: int = 0
         best_ask=0,
         best_bid=0,
         vi_reference=reference,
-        auction=False,
+        auction=auction,
     )
 
 
@@ -597,21 +613,117 @@ def test_tape_ignores_prints_before_the_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "cumulative", "covers"),
+    ("text", "cumulative", "auction", "covers"),
     [
-        ("09:00:59", 99, True),
-        ("09:01:00", 99, False),
-        ("09:05:00", 10, True),
-        ("09:05:00", 0, False),
+        ("09:00:59", 99, True, True),
+        ("09:00:59", 99, False, False),
+        ("09:01:00", 99, True, False),
+        ("09:05:00", 10, False, True),
+        ("09:05:00", 0, False, False),
     ],
 )
 def test_tape_knows_whether_it_reaches_back_to_the_open(
-    text: str, cumulative: int, covers: bool
+    *, text: str, cumulative: int, auction: bool, covers: bool
 ) -> None:
-    """A first trade in the first minute, or the first of the day by its cumulative volume."""
+    """First seen: the opening auction, or the first trade of the day by its cumulative volume."""
     found = tape()
-    found.add(tick(text, cumulative=cumulative), at(text))
+    found.add(tick(text, cumulative=cumulative, auction=auction), at(text))
     assert found.covers_open is covers
+
+
+def test_hole_in_the_trades_opens_the_range_again() -> None:
+    """20 shares after 10 follow; 40 after 20 do not: ten shares were never seen."""
+    found = tape()
+    for text, cumulative in (("09:00:30", 10), ("09:03:00", 20)):
+        found.add(tick(text, cumulative=cumulative), at(text))
+    assert found.covers_open
+    found.add(tick("09:08:00", cumulative=40), at("09:08:00"))
+    assert not is_now(found.covers_open, True)
+    found.add(tick("09:08:01", cumulative=50), at("09:08:01"))
+    assert not is_now(found.covers_open, True)
+
+
+def test_hole_that_spans_the_lock_counts_and_a_later_one_does_not() -> None:
+    """Trades lost between 09:14:59 and 09:15:03 may belong to the range, later ones cannot."""
+    for last, covers in (("09:14:59", False), ("09:15:00", True)):
+        found = tape()
+        found.add(tick("09:00:30", cumulative=10), at("09:00:30"))
+        found.add(tick(last, cumulative=20), at(last))
+        found.add(tick("09:15:03", cumulative=40), at("09:15:03"))
+        assert found.covers_open is covers
+
+
+def minute_bars(last: int, volume: int = 10) -> list[Bar]:
+    """Return the bars of the minutes up to ``last``."""
+    return bars(*((minute, 110, 100, volume) for minute in range(last + 1)))
+
+
+def test_back_fill_before_the_lock_needs_trades_that_follow_it() -> None:
+    """Bars to 09:03 and trades since 09:03:50 are whole; trades since 09:05:10 leave a minute."""
+    for first, covers in (("09:03:50", True), ("09:05:10", False)):
+        found = tape()
+        found.add(tick(first, cumulative=500), at(first))
+        found.backfill(minute_bars(3), complete=False)
+        assert found.covers_open is covers
+
+
+def test_trades_may_follow_a_back_fill_without_a_hole() -> None:
+    """After 40 back-filled shares the first trade counts 50: the range is whole to the open."""
+    for cumulative, covers in ((50, True), (51, False)):
+        found = tape()
+        found.backfill(minute_bars(3), complete=False)
+        assert not is_now(found.covers_open, True)
+        found.add(tick("09:06:00", cumulative=cumulative), at("09:06:00"))
+        assert found.covers_open is covers
+
+
+def test_settled_range_is_not_opened_by_a_later_hole() -> None:
+    """What the broker's chart said after the lock stands, whatever the stream misses next."""
+    found = tape()
+    found.backfill(minute_bars(14), complete=True)
+    found.add(tick("09:15:20", cumulative=900), at("09:15:20"))
+    assert found.covers_open
+
+
+def test_minutes_around_a_hole_have_no_volume() -> None:
+    """Relative volume is unknown in a minute of which trades were lost, not small."""
+    found = tape()
+    found.add(tick("09:00:30", cumulative=10), at("09:00:30"))
+    found.add(tick("09:16:30", cumulative=900), at("09:16:30"))
+    found.roll(17)
+    assert found.bars.last_minute_volume(17) is None
+    found.add(tick("09:17:30", cumulative=910), at("09:17:30"))
+    found.roll(18)
+    assert found.bars.last_minute_volume(18) == 10
+    late = tape()
+    late.add(tick("09:16:30", cumulative=900), at("09:16:30"))
+    late.backfill(minute_bars(13), complete=True)
+    late.roll(17)
+    assert late.bars.last_minute_volume(16) is None
+    assert late.bars.last_minute_volume(17) is None
+
+
+def test_book_serves_where_a_trade_has_no_bid_and_ask() -> None:
+    """A trade's own sides win; without them the last quote tells the spread."""
+    found = tape()
+    found.quote(
+        QuoteFrame(
+            at=OPEN,
+            symbol=SAMSUNG,
+            time=OPEN,
+            ask_prices=(50_300,),
+            ask_quantities=(1,),
+            bid_prices=(50_000,),
+            bid_quantities=(1,),
+        )
+    )
+    found.add(tick("09:00:01", cumulative=10), at("09:00:01"))
+    assert found.spread == 300
+    with_sides = msgspec.structs.replace(
+        tick("09:00:02", cumulative=20), best_bid=50_000, best_ask=50_100
+    )
+    found.add(with_sides, at("09:00:02"))
+    assert found.spread == 100
 
 
 def test_spread_needs_both_sides_uncrossed() -> None:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import codec
-from events.event import Delivery
-from events.identifiers import Symbol
-from events.market import Phase
-from events.trading import IntentKind, IntentSubmitted, OrderFilled, Side
+from events.event import Delivery, Event
+from events.identifiers import OrderId, Symbol
+from events.market import Phase, SessionOpened
+from events.ops import SetupChanged
+from events.trading import (
+    IntentExpired,
+    IntentKind,
+    IntentSubmitted,
+    OrderClosed,
+    OrderFilled,
+    OrderState,
+    OrderSubmitting,
+    Side,
+)
 from strategies.kmp import kmp_from_session
 from tests.strategies.days import (
     HYNIX,
@@ -20,9 +32,12 @@ from tests.strategies.days import (
     SAMSUNG,
     Day,
     breathe,
+    broken_day,
     held_day,
+    intent_of,
     opened_day,
     replay,
+    submitted_day,
 )
 
 STRATEGIES = Path(__file__).resolve().parents[2] / "strategies"
@@ -67,13 +82,114 @@ def test_replaying_the_log_derives_the_same_bytes_at_the_same_places() -> None:
     assert len(set(identities)) == len(identities)
 
 
-def test_restart_at_any_entry_changes_no_output() -> None:
-    """A process that starts anew at each entry derives what the uninterrupted one derives."""
+def test_a_beginning_of_the_log_derives_the_beginning_of_the_outputs() -> None:
+    """No output depends on an entry that comes after its cause."""
     day = whole_day()
     whole = list(replay(day.session, day.log))
     for cut in range(0, len(day.log), 7):
         before = list(replay(day.session, day.log[:cut]))
         assert before == [each for each in whole if each[0] <= cut]
+
+
+class _Service:
+    """A processor and its log, with times in which the process is down and the log goes on."""
+
+    def __init__(self, opened: SessionOpened) -> None:
+        self._opened = opened
+        self._processor = kmp_from_session(opened)
+        self.log: list[Event] = []
+
+    def live(self, event: Event) -> None:
+        """Append an entry, and what follows from it."""
+        self.log.append(event)
+        for output in self._processor.handle(Delivery(len(self.log), event)):
+            self.live(output)
+
+    def down(self, event: Event) -> None:
+        """Append an entry that nobody handles."""
+        self.log.append(event)
+
+    def restart(self) -> None:
+        """Start anew over the whole log, then append what is missing on it.
+
+        A missing intent that is too old is replaced by its expiry.
+        """
+        self._processor = kmp_from_session(self._opened)
+        standing = {event.identity for event in self.log}
+        missing = [
+            output
+            for sequence, event in enumerate(self.log, start=1)
+            for output in self._processor.handle(Delivery(sequence, event))
+            if output.identity not in standing
+        ]
+        now = max(event.at for event in self.log)
+        for output in missing:
+            late = isinstance(output, IntentSubmitted) and output.expires_at <= now
+            self.live(IntentExpired(at=now, intent=output) if late else output)  # type: ignore[arg-type]  # late implies an intent
+
+
+def _after_downtime(
+    inputs: Sequence[Event], opened: SessionOpened, cut: int, until: int
+) -> _Service:
+    service = _Service(opened)
+    for event in inputs[:cut]:
+        service.live(event)
+    for event in inputs[cut:until]:
+        service.down(event)
+    service.restart()
+    for event in inputs[until:]:
+        service.live(event)
+    return service
+
+
+def _market_of(day: Day) -> list[Event]:
+    derived = {id(output) for output in day.outputs}
+    return [event for event in day.log if id(event) not in derived]
+
+
+@pytest.mark.parametrize("length", [1, 5, 40])
+def test_downtime_anywhere_leaves_a_log_that_explains_itself(length: int) -> None:
+    """Outputs missing at the restart are derived late; intents too old stand as expired.
+
+    Another process that replays the final log derives exactly what stands on it, and every intent
+    stands on it once, as itself or as expired.
+    """
+    day = broken_day()
+    for second in range(30, 60):
+        day.print(f"09:16:{second}", 50_100)
+    day.tick("09:17:10")
+    day.print("09:17:11", 50_100)
+    day.tick("09:17:50")
+    inputs = _market_of(day)
+    expired = 0
+    for cut in range(60, len(inputs), 3):
+        service = _after_downtime(inputs, day.session, cut, min(cut + length, len(inputs)))
+        derived = sorted(payload for _, payload in replay(day.session, service.log))
+        standing = [event.intent if isinstance(event, IntentExpired) else event
+                    for event in service.log]  # fmt: skip
+        outputs = [event for event in standing if day.processor.owns(event)]
+        assert sorted(codec.encode(event) for event in outputs) == derived
+        intents = [event.identity for event in outputs if isinstance(event, IntentSubmitted)]
+        assert len(set(intents)) == len(intents) > 0
+        expired += sum(isinstance(event, IntentExpired) for event in service.log)
+    assert (expired > 0) is (length == 40)
+
+
+def test_entry_missed_during_a_downtime_is_asked_for_again_under_a_new_id() -> None:
+    """Due at 09:16:30 and found at 09:17:10: expired; the next price may ask again."""
+    day = broken_day()
+    inputs = _market_of(day)
+    before = len(inputs)
+    day.print("09:16:30", 50_100)
+    breathe(day, 16)
+    day.tick("09:17:10")
+    back = len(_market_of(day))
+    day.print("09:17:11", 50_100)
+    service = _after_downtime(_market_of(day), day.session, before, back)
+    (expired,) = [event for event in service.log if isinstance(event, IntentExpired)]
+    (asked,) = [event for event in service.log if isinstance(event, IntentSubmitted)]
+    assert expired.intent.intent_id == intent_of("005930-E1")
+    assert (asked.intent_id, asked.at) == (intent_of("005930-E2"), day.at("09:17:11"))
 
 
 def test_outputs_name_their_cause_and_take_its_time() -> None:
@@ -89,7 +205,7 @@ def test_outputs_name_their_cause_and_take_its_time() -> None:
 _PRICES = st.integers(490, 512).map(lambda hundreds: hundreds * 100)
 _STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["print", "tick", "index", "answer", "fill", "close"]),
+        st.sampled_from(["print", "tick", "index", "answer", "order", "fill", "close"]),
         st.sampled_from([SAMSUNG, HYNIX, NAVER]),
         _PRICES,
         st.integers(0, 3),
@@ -110,15 +226,59 @@ def _answer(day: Day, text: str, choice: int) -> None:
         return
 
 
+def _trades(day: Day, symbol: Symbol) -> list[IntentSubmitted]:
+    """Return the intents of a symbol that ask for shares, newest first."""
+    intents = reversed(day.of(IntentSubmitted))
+    return [intent for intent in intents if intent.symbol == symbol and intent.quantity]
+
+
+def _order(day: Day, text: str, symbol: Symbol, choice: int) -> None:
+    """Place an order for one of the newest intents of a symbol, entries long over included."""
+    for intent in _trades(day, symbol)[choice : choice + 1]:
+        placed = sum(
+            isinstance(event, OrderSubmitting) and event.intent_id == intent.intent_id
+            for event in day.log
+        )
+        day.order(text, intent, ordinal=placed + 1)
+
+
+def _open_orders(day: Day, symbol: Symbol) -> list[OrderSubmitting]:
+    """Return the orders of a symbol that were not closed, newest first."""
+    closed = {event.order_id for event in day.log if isinstance(event, OrderClosed)}
+    return [
+        event
+        for event in reversed(day.log)
+        if isinstance(event, OrderSubmitting)
+        and event.symbol == symbol
+        and event.order_id not in closed
+    ]
+
+
+def _filled(day: Day, order: OrderId) -> int:
+    return max(
+        (event.cumulative_quantity for event in day.log
+         if isinstance(event, OrderFilled) and event.order_id == order),
+        default=0,
+    )  # fmt: skip
+
+
 def _fill(day: Day, text: str, symbol: Symbol, price: int, part: int) -> None:
-    for intent in reversed(day.of(IntentSubmitted)):
-        if intent.symbol == symbol and intent.quantity:
-            side = Side.BUY if intent.kind is IntentKind.ENTER else Side.SELL
-            order = day.order(text, intent, ordinal=part + 1)
-            day.fill(text, order, side, max(1, intent.quantity // (part + 1)), price, symbol=symbol)
-            if part:
-                day.close(text, order, 1)
-            return
+    """Fill what is left of an open order, or a part of it."""
+    for order in _open_orders(day, symbol)[part // 2 : part // 2 + 1]:
+        before = _filled(day, order.order_id)
+        quantity = (order.quantity - before) // (part % 2 + 1)
+        if quantity:
+            day.fill(text, order.order_id, order.side, quantity, price,
+                     symbol=symbol, cumulative=before + quantity)  # fmt: skip
+
+
+def _close(day: Day, text: str, symbol: Symbol, choice: int) -> None:
+    """Close an open order, with no fill beside it."""
+    for order in _open_orders(day, symbol)[choice // 2 : choice // 2 + 1]:
+        before = _filled(day, order.order_id)
+        whole = before == order.quantity
+        day.close(text, order.order_id, before,
+                  OrderState.FILLED if whole else OrderState.CANCELLED)  # fmt: skip
 
 
 @settings(max_examples=60)
@@ -143,14 +303,49 @@ def test_any_day_replays_to_the_same_bytes_and_never_sells_more_than_it_holds(
                 day.index(text, 267_000 if choice == 0 else 271_000)
             case "answer":
                 _answer(day, text, choice)
+            case "order":
+                _order(day, text, symbol, choice)
             case "fill":
                 _fill(day, text, symbol, price, choice)
             case _:
-                pass
+                _close(day, text, symbol, choice)
+    _check_stops(day)
     day.tick("15:30:00", Phase.CLOSED)
     assert [payload for _, payload in replay(day.session, day.log)] == [
         codec.encode(each) for each in day.outputs
     ]
+    _check_exits(day)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["fill", "close", "order", "tick"]), _PRICES, st.integers(0, 3)),
+        max_size=10,
+    )
+)
+def test_entry_and_exit_orders_may_end_in_any_order(steps: list[tuple[str, int, int]]) -> None:
+    """With a half-filled entry and an exit both working, whatever is left keeps its stops."""
+    day, entry = submitted_day()
+    day.approve("09:16:30.2", entry)
+    bought = day.order("09:16:30.3", entry)
+    day.fill("09:16:31", bought, Side.BUY, 100, 50_100)
+    day.print("09:16:40", 49_850)
+    (exit_,) = day.intents(IntentKind.EXIT)
+    day.approve("09:16:40.2", exit_)
+    day.order("09:16:40.3", exit_)
+    for number, (step, price, choice) in enumerate(steps):
+        text = f"09:16:{41 + number}"
+        match step:
+            case "fill":
+                _fill(day, text, SAMSUNG, price, choice)
+            case "close":
+                _close(day, text, SAMSUNG, choice)
+            case "order":
+                _order(day, text, SAMSUNG, choice)
+            case _:
+                day.tick(text)
+    _check_stops(day)
     _check_exits(day)
 
 
@@ -172,19 +367,82 @@ def _check_exits(day: Day) -> None:
             assert event.quantity == held[event.symbol] > 0
 
 
-def test_strategies_know_no_clock_chance_or_outside_world() -> None:
-    """No module of the room imports what would make a replay differ."""
-    banned = {"asyncio", "datetime.datetime", "logging", "os", "random", "secrets", "time", "uuid"}
-    for path in sorted(STRATEGIES.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [node.module or ""]
-                if isinstance(node, ast.ImportFrom)
-                else []
+def _check_stops(day: Day) -> None:
+    """Assert that a fall below every stop sells whatever is held, and that steps have reasons."""
+    for symbol in (SAMSUNG, HYNIX, NAVER):
+        day.print("09:25:00", 40_000, 5_000, symbol)
+    changes = [change for change in day.of(SetupChanged) if change.reason in ("", "None")]
+    assert changes == []
+    last = {change.symbol: change for change in day.of(SetupChanged)}
+    for symbol, change in last.items():
+        if change.state in ("IN_POSITION", "PENDING_EXIT"):
+            began = max(
+                number
+                for number, output in enumerate(day.outputs)
+                if isinstance(output, SetupChanged)
+                and output.symbol == symbol
+                and output.state == "IN_POSITION"
             )
-            assert not banned & set(names), f"{path.name} imports {names}"
-            allowed = ("__future__", "collections", "events", "strategies", "msgspec", "typing",
-                       "datetime", "enum", "itertools", "math", "statistics")  # fmt: skip
-            assert all(name.split(".")[0] in allowed for name in names), f"{path.name}: {names}"
+            sold = [
+                output
+                for output in day.outputs[began:]
+                if isinstance(output, IntentSubmitted)
+                and output.symbol == symbol
+                and output.kind is IntentKind.EXIT
+            ]
+            assert sold, f"{symbol} is held below its stops without an exit"
+
+
+_BANNED = {"asyncio", "datetime.datetime", "logging", "os", "random", "secrets", "time", "uuid"}
+_CALLS = {"now", "utcnow", "today", "time_ns", "monotonic", "perf_counter", "getenv", "urandom"}
+_ALLOWED = {
+    "__future__", "collections", "datetime", "enum", "events", "itertools", "math", "msgspec",
+    "statistics", "strategies", "typing",
+}  # fmt: skip
+
+
+def impurities(source: str) -> list[str]:
+    """Return what in a module would make a replay differ: imports and calls."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        found += [
+            name
+            for name in names
+            if name in _BANNED or name.split(".")[0] not in _ALLOWED or "*" in name
+        ]
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in ("open", "input", "id", "hash") or called.split(".")[-1] in _CALLS:
+                found.append(called)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from datetime import datetime", ["datetime.datetime"]),
+        ("import datetime\ndatetime.datetime.now()", ["datetime.datetime.now"]),
+        ("from datetime import date\ndate.today()", ["date.today"]),
+        ("import time", ["time"]),
+        ("from os import environ", ["os.environ"]),
+        ("from events import *", ["events.*"]),
+        ("open('x')", ["open"]),
+        ("from datetime import date, time\ndate(2025, 1, 1)", []),
+    ],
+)
+def test_impurity_is_found(source: str, found: list[str]) -> None:
+    """The check of the next test can fail."""
+    assert impurities(source) == found
+
+
+def test_strategies_know_no_clock_chance_or_outside_world() -> None:
+    """No module of the room imports or calls what would make a replay differ."""
+    modules = sorted(STRATEGIES.rglob("*.py"))
+    assert len(modules) > 20
+    for path in modules:
+        assert impurities(path.read_text(encoding="utf-8")) == [], path.name

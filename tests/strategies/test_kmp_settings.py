@@ -10,6 +10,7 @@ import pytest
 from events.trading import Horizon
 from strategies import ConfigurationMissing, InvalidSettings, kmp_from_session
 from strategies.kmp import KmpSettings, Profile, load_settings, parse_settings
+from strategies.kmp.bounds import BOUNDS, QUALITY_BOUNDS
 from strategies.kmp.settings import Switch
 from tests.strategies.days import CONFIG, mapping, session, settings
 
@@ -89,6 +90,32 @@ def test_every_key_of_the_file_is_explained() -> None:
         ("exit_backoff_sec", [3, 0]),
         ("trail_keep_extra_max", 0.5),
         ("focus_max", "ten"),
+        ("id", "K M P"),
+        ("id", ""),
+        ("entry_expiry_sec", 0),
+        ("exit_expiry_sec", -1),
+        ("entry_expiry_sec", 3_601),
+        ("atr_bars", 0),
+        ("hard_stop_atr_mult", 0),
+        ("program_inflow_multiplier", 0),
+        ("breadth_readings", 0),
+        ("index_stale_sec", 0),
+        ("index_name", ""),
+        ("spread_max_pct", 0.4),
+        ("spread_max_pct", float("nan")),
+        ("limit_spread_mult", float("inf")),
+        ("gap_skip", 5.0),
+        ("risk_off_pct", 0),
+        ("risk_off_pct", 1.0),
+        ("excluded_status_codes", []),
+        ("excluded_status_codes", [""]),
+        ("trend_slow_days", 19),
+        ("or_range_max", {"permissive": 0.05, "strict": 0.055}),
+        ("min_surge_slope", {"permissive": 0.04, "strict": 0.03}),
+        ("regime_breadth_min", {"permissive": 8, "strict": 2}),
+        ("quality_min_threshold", {"permissive": 40, "strict": 30}),
+        ("enable_rvol_hard_gate", {"permissive": True, "strict": False}),
+        ("require_held_support", {"permissive": True, "strict": False}),
         ("or_lock_time", 33_300),
     ],
 )
@@ -97,6 +124,48 @@ def test_contradiction_names_its_key(key: str, value: object) -> None:
     with pytest.raises(InvalidSettings) as refused:
         settings(**{key: value})
     assert refused.value.key == key
+    assert str(refused.value).startswith(f"configuration key {key}: ")
+
+
+def test_bad_value_in_a_switch_or_under_quality_is_named_with_its_place() -> None:
+    """The message says which of the two values, what it is, and what it may be."""
+    with pytest.raises(InvalidSettings) as switch:
+        settings(quality_min_threshold={"permissive": 30, "strict": 101})
+    assert str(switch.value) == (
+        "configuration key quality_min_threshold.strict: 101 makes no sense, it must be "
+        "at least 0 and at most 100; correct deploy/config/kmp.yaml"
+    )
+    with pytest.raises(InvalidSettings) as weight:
+        settings(quality={**mapping()["quality"], "half_multiplier": 0})
+    assert weight.value.key == "quality.half_multiplier"
+
+
+def test_every_number_of_the_configuration_has_bounds() -> None:
+    """A new figure cannot be added without saying what makes sense."""
+    loaded = settings()
+
+    def numbers(owner: msgspec.Struct) -> set[str]:
+        found = set()
+        for field in msgspec.structs.fields(owner):
+            value = getattr(owner, field.name)
+            value = value.strict if isinstance(value, Switch) else value
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found.add(field.name)
+        return found
+
+    assert numbers(loaded) == set(BOUNDS)
+    assert numbers(loaded.quality) == set(QUALITY_BOUNDS)
+
+
+def test_candidates_and_focus_must_fit_one_session() -> None:
+    """39 registrations are all there are; one more is refused with both figures."""
+    assert settings(scan_top_n=29).scan_top_n == 29
+    with pytest.raises(InvalidSettings) as refused:
+        settings(scan_top_n=30)
+    assert str(refused.value) == (
+        "configuration key scan_top_n: 30 candidates and focus_max 10 need 40 market-data "
+        "registrations, a session has 39; lower scan_top_n or focus_max"
+    )
 
 
 def test_quality_points_must_sum_to_a_hundred() -> None:

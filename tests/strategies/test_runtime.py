@@ -138,6 +138,7 @@ def test_book_counts_a_fill_seen_twice_once() -> None:
     book = OwnBook(KMP, session())
     assert book.fill(fill(Side.BUY, 100))
     assert not book.fill(fill(Side.BUY, 100))
+    assert (book.filled(FIRST), book.filled(SECOND_ORDER)) == (100, 0)
     assert book.quantity(SAMSUNG) == 100
 
 
@@ -323,6 +324,18 @@ def test_tracker_ignores_what_is_not_its_own() -> None:
     assert tracker.observe(OrderRejected(at=1, order_id=FIRST, code="", message="")) is None
     assert tracker.observe(IntentExpired(at=1, intent=submitted())) is None
     assert tracker.observe(ClockTick(at=1, phase=Phase.CLOSED)) is None
+
+
+def test_order_refused_before_its_submission_belongs_to_its_intent() -> None:
+    """The order id begins with the intent id; the refusal ends the intent."""
+    tracker = IntentTracker(KMP)
+    own = tracker.submitted(submitted())
+    tracker.observe(IntentApproved(**decision(quantity=10)))  # type: ignore[arg-type]  # shared fields
+    refusal = OrderRejected(at=1, order_id=FIRST, code="EXPIRED", message="too late")
+    assert tracker.observe(refusal) is own
+    assert not own.alive(NOW)
+    other = order_id(intent_of("005930-E9"), 1)
+    assert tracker.observe(OrderRejected(at=1, order_id=other, code="", message="")) is None
 
 
 def test_exit_waits_grow_and_the_last_repeats() -> None:
