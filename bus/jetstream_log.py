@@ -10,17 +10,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import OutboundBufferLimitError
 
 from bus.errors import (
     AppendConflict,
@@ -31,6 +27,7 @@ from bus.errors import (
 )
 from bus.jetstream_reader import JetStreamReader
 from bus.log import MAX_BATCH, Entry, LogIdentity, Recorded
+from bus.publishing import AckedPublisher, NoAcknowledgement, Sent
 from bus.stream import api, ensure_stream, stream_name
 from events import AccountId, subjects
 
@@ -43,29 +40,9 @@ _PATIENCE: Final = 60.0
 """Wall seconds after which an append without an answer is given up as unknown: a server that is
 restarted answers well before."""
 
-_FIRST_TIMEOUT: Final = 2.0
-_LONGEST_TIMEOUT: Final = 8.0
 _BATCH_FROM: Final = 16
 """Below this many entries, pipelined single appends are faster than one atomic batch: a batch costs
 the server about 2 ms of staging, a synced append 0.15 ms."""
-
-
-class _PublishError(msgspec.Struct):
-    err_code: int = 0
-    description: str = ""
-
-
-class _PublishAck(msgspec.Struct):
-    seq: int = 0
-    duplicate: bool = False
-    error: _PublishError | None = None
-
-
-_ack_decoder: Final = msgspec.json.Decoder(_PublishAck)
-
-
-class _NoAnswerError(Exception):
-    """This attempt has no answer; the entry may or may not be stored."""
 
 
 class _Attempts:
@@ -76,7 +53,7 @@ class _Attempts:
         self._subject = subject
         self._deadline = asyncio.get_running_loop().time() + _PATIENCE
 
-    def failed(self, error: _NoAnswerError) -> None:
+    def failed(self, error: NoAcknowledgement) -> None:
         """Take note of an attempt without an answer; raises when patience is at its end."""
         self.made += 1
         if asyncio.get_running_loop().time() > self._deadline:
@@ -92,11 +69,7 @@ class JetStreamLog:
         self._account = account
         self._stream = stream_name(account)
         self._created = created
-        self._waiting: dict[str, asyncio.Future[_PublishAck]] = {}
-        self._tokens = itertools.count(1)
-        self._batches = itertools.count(1)
-        self._inbox = client.new_inbox()
-        self._batch_prefix = self._inbox.rsplit(".", 1)[-1]
+        self._publisher = AckedPublisher(client)
         self.reconnects = 0
 
     @classmethod
@@ -144,7 +117,7 @@ class JetStreamLog:
             ) from error
         description = await ensure_stream(client, account, create=create)
         log = cls(client, account, description["created"])
-        await client.subscribe(f"{log._inbox}.*", cb=log._on_ack)
+        await log._publisher.open()
         opened.append(log)
         return log
 
@@ -178,12 +151,11 @@ class JetStreamLog:
         return await self._append_batch(entries)
 
     async def _append_one(self, entry: Entry) -> int:
-        headers = _headers(entry)
         attempts = _Attempts(entry.subject)
         while True:
             try:
-                ack = await self._exchange(entry, headers, attempts.made)
-            except _NoAnswerError as error:
+                ack = await self._publisher.answer(await self._publisher.send(entry), attempts.made)
+            except NoAcknowledgement as error:
                 attempts.failed(error)
                 continue
             if ack.error is None:
@@ -203,21 +175,21 @@ class JetStreamLog:
     async def _append_pipelined(self, entries: Sequence[Entry]) -> tuple[int, ...]:
         # One connection keeps the order: all are written before the first answer is read. After a
         # write that failed nothing more is written, so that nothing overtakes it.
-        waiting: list[tuple[str, asyncio.Future[_PublishAck]] | None] = []
+        waiting: list[Sent | None] = []
         for entry in entries:
             if waiting and waiting[-1] is None:
                 waiting.append(None)
                 continue
             try:
-                waiting.append(await self._send(entry.subject, entry.payload, _headers(entry)))
-            except _NoAnswerError:
+                waiting.append(await self._publisher.send(entry))
+            except NoAcknowledgement:
                 waiting.append(None)
         sequences: list[int] = []
         for entry, answer in zip(entries, waiting, strict=True):
             ack = None
             if answer is not None:
-                with contextlib.suppress(_NoAnswerError):
-                    ack = await self._answer(answer, 0)
+                with contextlib.suppress(NoAcknowledgement):
+                    ack = await self._publisher.answer(answer, 0)
             if ack is not None and ack.error is None and not ack.duplicate:
                 sequences.append(ack.seq)
             else:
@@ -230,8 +202,10 @@ class JetStreamLog:
         attempts = _Attempts(entries[0].subject)
         while True:
             try:
-                ack = await self._exchange_batch(entries, attempts.made)
-            except _NoAnswerError as error:
+                ack = await self._publisher.answer(
+                    await self._publisher.send_batch(entries), attempts.made
+                )
+            except NoAcknowledgement as error:
                 attempts.failed(error)
                 continue
             if ack.error is None:
@@ -304,74 +278,6 @@ class JetStreamLog:
         if stored is None or stored.payload != entry.payload:
             raise IdentityReused(entry.subject, entry.identity, sequence)
 
-    # -- one attempt -----------------------------------------------------------------------------
-
-    async def _exchange(self, entry: Entry, headers: dict[str, str], attempt: int) -> _PublishAck:
-        sent = await self._send(entry.subject, entry.payload, headers)
-        return await self._answer(sent, attempt)
-
-    async def _exchange_batch(self, entries: Sequence[Entry], attempt: int) -> _PublishAck:
-        batch = f"{self._batch_prefix}-{next(self._batches)}"
-        last = len(entries)
-        answer = None
-        for ordinal, entry in enumerate(entries, 1):
-            headers = _headers(entry)
-            headers["Nats-Batch-Id"] = batch
-            headers["Nats-Batch-Sequence"] = str(ordinal)
-            if ordinal == last:
-                headers["Nats-Batch-Commit"] = "1"
-                answer = await self._send(entry.subject, entry.payload, headers)
-            else:
-                await self._write(entry.subject, entry.payload, "", headers)
-        assert answer is not None
-        return await self._answer(answer, attempt)
-
-    async def _send(
-        self, subject: str, payload: bytes, headers: dict[str, str]
-    ) -> tuple[str, asyncio.Future[_PublishAck]]:
-        token = str(next(self._tokens))
-        future: asyncio.Future[_PublishAck] = asyncio.get_running_loop().create_future()
-        self._waiting[token] = future
-        try:
-            await self._write(subject, payload, f"{self._inbox}.{token}", headers)
-        except _NoAnswerError:
-            del self._waiting[token]
-            raise
-        return token, future
-
-    async def _write(
-        self, subject: str, payload: bytes, reply: str, headers: dict[str, str]
-    ) -> None:
-        try:
-            await self._client.publish(subject, payload, reply=reply, headers=headers)
-        except (NatsError, OSError) as error:
-            if isinstance(error, OutboundBufferLimitError):
-                # Disconnected: certainly not sent. Give the reconnect loop a moment.
-                await asyncio.sleep(0.05)
-            raise _NoAnswerError(str(error)) from error
-
-    async def _answer(
-        self, sent: tuple[str, asyncio.Future[_PublishAck]], attempt: int
-    ) -> _PublishAck:
-        token, future = sent
-        try:
-            async with asyncio.timeout(min(_FIRST_TIMEOUT * (attempt + 1), _LONGEST_TIMEOUT)):
-                return await future
-        except TimeoutError as error:
-            raise _NoAnswerError("time-out") from error
-        finally:
-            self._waiting.pop(token, None)
-
-    async def _on_ack(self, message: Msg) -> None:
-        future = self._waiting.pop(message.subject.rsplit(".", 1)[-1], None)
-        if future is None or future.done():
-            return
-        if message.headers and message.headers.get("Status") == "503":
-            # JetStream is not up yet: certainly not stored, and worth another attempt.
-            future.set_exception(_NoAnswerError("no responder"))
-            return
-        future.set_result(_ack_decoder.decode(message.data))
-
     # -- reading ---------------------------------------------------------------------------------
 
     def read(self, *, after: int = 0, topics: Sequence[str] = (">",)) -> JetStreamReader:
@@ -442,13 +348,6 @@ class JetStreamLog:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(0.1)
-
-
-def _headers(entry: Entry) -> dict[str, str]:
-    headers = {"Nats-Msg-Id": entry.identity}
-    if entry.expected is not None:
-        headers["Nats-Expected-Last-Subject-Sequence"] = str(entry.expected)
-    return headers
 
 
 def _header(block: bytes, name: bytes) -> str:

@@ -140,7 +140,7 @@ async def test_an_append_without_a_server_ends_as_unknown(
 ) -> None:
     """After the last attempt the caller is told that the outcome is unknown."""
     monkeypatch.setattr("bus.jetstream_log._PATIENCE", 0.3)
-    monkeypatch.setattr("bus.jetstream_log._FIRST_TIMEOUT", 0.2)
+    monkeypatch.setattr("bus.publishing._FIRST_TIMEOUT", 0.2)
     server = NatsServer(tmp_path)
     await server.start()
     log = await JetStreamLog.connect(server.url, ACCOUNT)
