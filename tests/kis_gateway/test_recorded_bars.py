@@ -223,7 +223,7 @@ class TestFabricatedFiles:
     def test_a_folder_without_files_is_an_error(self, folder: Path, tmp_path: Path) -> None:
         """The message names the folder and the remedy."""
         shutil.rmtree(folder)
-        with pytest.raises(MarketDataMissing, match="kst collect"):
+        with pytest.raises(MarketDataMissing, match="name the folder"):
             RecordedMarket(folder, DAY, 5)
         with pytest.raises(MarketDataMissing, match=r"2025-09\.parquet"):
             RecordedMarket(tmp_path, DAY, 5)

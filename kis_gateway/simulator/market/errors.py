@@ -25,7 +25,7 @@ class MarketDataMissing(MarketError):
     def __init__(self, folder: Path) -> None:
         super().__init__(
             f"no recorded minute bars in {folder}: expected monthly files like 2025-09.parquet; "
-            "collect them with `kst collect` or name another folder"
+            "name the folder that holds them"
         )
         self.folder = folder
 
