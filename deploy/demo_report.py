@@ -117,7 +117,9 @@ def _table(outcome: Outcome, result: DemoResult) -> Table:
     table = Table(title="the day", show_header=False, title_justify="left")
     table.add_row("events", _counts(result.events))
     for (strategy, state, reason), times in summary.setups.most_common(_SETUPS):
-        table.add_row(f"{strategy} setups", f"{times} to {state.lower()}: {reason.replace('_', ' ')}")
+        table.add_row(
+            f"{strategy} setups", f"{times} to {state.lower()}: {reason.replace('_', ' ')}"
+        )
     table.add_row("intents", str(result.intents))
     table.add_row("decisions", _counts(result.decisions))
     for (decision, check), times in summary.reasons.most_common(_REASONS):

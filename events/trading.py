@@ -287,7 +287,11 @@ class OrderAccepted(OrderEvent, frozen=True, kw_only=True, tag="OrderAccepted.1"
 
 
 class OrderRejected(OrderEvent, frozen=True, kw_only=True, tag="OrderRejected.1"):
-    """The broker refused, or the router proved that the order never arrived. Terminal."""
+    """The broker refused, or did not list an order whose answer was lost (code ``NOT_FOUND``).
+
+    Terminal, but for the second: should the broker list it after all, ``OrderAccepted`` with
+    ``adopted`` follows.
+    """
 
     code: str
     message: str
@@ -343,7 +347,10 @@ class OrderFilled(OrderEvent, frozen=True, kw_only=True, tag="OrderFilled.1"):
 
 
 class OrderClosed(OrderEvent, frozen=True, kw_only=True, tag="OrderClosed.1"):
-    """Nothing more will happen to the order: ``state`` is cancelled, expired or filled."""
+    """The order has left the book: ``state`` is cancelled, expired or filled.
+
+    Shares that turn out to have been executed before are booked by a later ``OrderFilled``.
+    """
 
     state: OrderState
     filled_quantity: int

@@ -1,8 +1,8 @@
 """Reading the blocks of a KIS answer: every value is text, and a missing field is an error.
 
 What always holds: a documented field that is absent raises ``FieldMissing`` with its name; a number
-that is none raises ``InquiryFailed``; fields nobody asks for are ignored. Key case is ignored,
-because the documentation and the wire disagree about it.
+that is none raises ``InquiryFailed``, as do bytes that are no UTF-8; fields nobody asks for are
+ignored. Key case is ignored, because the documentation and the wire disagree about it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from kis_gateway.errors import FieldMissing, InquiryFailed
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What decoding a body may raise: msgspec lets invalid UTF-8 through as a plain ``ValueError``."""
 
 _rows: Final = msgspec.json.Decoder(list[dict[str, Any]])
 _object: Final = msgspec.json.Decoder(dict[str, Any])
@@ -79,7 +82,7 @@ def rows(call: str, name: str, raw: msgspec.Raw) -> list[Fields]:
         raise FieldMissing(call, name)
     try:
         found = [Fields(call, each) for each in _rows.decode(raw)]
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InquiryFailed(call, "MALFORMED", f"{name} is no list of objects") from error
     return [each for each in found if not each.empty]
 
@@ -100,5 +103,5 @@ def single(call: str, name: str, raw: msgspec.Raw) -> Fields:
         raise FieldMissing(call, name)
     try:
         return Fields(call, _object.decode(raw))
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InquiryFailed(call, "MALFORMED", f"{name} is no object") from error

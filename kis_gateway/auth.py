@@ -26,6 +26,7 @@ import msgspec
 import structlog
 
 from bus import TimeSource
+from kis_gateway.answer import UNREADABLE
 from kis_gateway.errors import AuthenticationFailed
 from kis_gateway.settings import KisSettings, Secret
 
@@ -228,7 +229,7 @@ class Credentials:
                 f"{path}: no answer from {self._settings.rest} ({type(error).__name__}): check the "
                 "network and the service"
             ) from error
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise AuthenticationFailed(
                 f"{path}: HTTP {response.status_code} with a body that is no answer of KIS"
             ) from error
@@ -258,7 +259,7 @@ def _read(path: Path) -> StoredToken:
         return msgspec.json.decode(path.read_bytes(), type=StoredToken)
     except FileNotFoundError:
         return _NOTHING
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         # Written by hand or by another version; a new token costs one request.
         _log.warning("kis_token_cache_unreadable", path=str(path))
         return _NOTHING

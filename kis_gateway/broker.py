@@ -8,7 +8,7 @@ empty result. Every inquiry returns a complete result or raises: nothing is infe
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -16,6 +16,11 @@ from events import Symbol, TradingDate
 from events.market import Bar, IndexLevel, ProgramFlow, QuoteFrame, SymbolReference, TradeFrame
 from events.signal import Feed
 from events.trading import Holding, OrderKind, Side
+
+TOO_FAST: Final = "EGW00201"
+LEDGER_TOO_FAST: Final = "EGW00215"
+THROTTLE_CODES: Final = frozenset({TOO_FAST, LEDGER_TOO_FAST})
+"""Refusals that only mean: too many calls in this second (KIS Open API)."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,13 +48,18 @@ Outcome = Accepted | Refused | Unknown
 
 
 class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the broker must get it. ``limit_price`` is ``None`` for a market order."""
+    """An order as the broker must get it. ``limit_price`` is ``None`` for a market order.
+
+    Past ``expires_at`` (ns UTC) it is refused with code ``EXPIRED`` instead of sent; ``None``:
+    it is worth sending at any time.
+    """
 
     symbol: Symbol
     side: Side
     kind: OrderKind
     quantity: int
     limit_price: int | None
+    expires_at: int | None = None
 
 
 class CancelTicket(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +73,9 @@ class CancelTicket(msgspec.Struct, frozen=True, kw_only=True):
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the day's orders. ``original`` is the parent's number, ``None`` when it has none.
 
-    ``filled_amount`` is the exact traded value in won. ``ordered_at`` is ns UTC.
+    ``filled_amount`` is the exact traded value in won. ``ordered_at`` is ns UTC. ``unreadable``
+    says what is wrong with a row of which only number, symbol and side could be read; its other
+    values are empty and mean nothing.
     """
 
     broker_order: str
@@ -80,6 +92,7 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     remaining_quantity: int
     is_cancel: bool
     ordered_at: int
+    unreadable: str | None = None
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +174,11 @@ class Broker(Protocol):
         ...
 
     async def orders(self, day: TradingDate) -> Sequence[BrokerOrder]:
-        """Return all orders of a day, all pages. Raises ``InquiryFailed``."""
+        """Return all orders of a day, all pages. Raises ``InquiryFailed``.
+
+        A row that names its order and cannot be read otherwise is returned as ``unreadable``:
+        whether it may be passed over depends on whose it is.
+        """
         ...
 
     async def balance(self) -> Balance:

@@ -19,24 +19,52 @@ _SIDES: Final = {"01": Side.SELL, "02": Side.BUY}
 
 
 def order(row: Fields) -> BrokerOrder:
-    """Return one row of inquire-daily-ccld.
+    """Return one row of inquire-daily-ccld, ``unreadable`` when it says only whose it may be.
 
     Raises:
-        InquiryFailed: a field is missing or makes no sense.
+        InquiryFailed: number, symbol or side is missing or makes no sense.
     """
-    original = row.text("orgn_odno").strip()
+    number, symbol = row.text("odno"), row.text("pdno").strip()
     side = row.text("sll_buy_dvsn_cd").strip()
-    if side not in _SIDES:
-        raise InquiryFailed(calls.DAILY_ORDERS.name, "MALFORMED", f"sll_buy_dvsn_cd is {side!r}")
+    if side not in _SIDES or not number.strip() or not symbol:
+        raise InquiryFailed(
+            calls.DAILY_ORDERS.name,
+            "MALFORMED",
+            f"sll_buy_dvsn_cd is {side!r}, odno {number!r}, pdno {symbol!r}",
+        )
+    try:
+        return _complete(row, number, Symbol(symbol), _SIDES[side])
+    except InquiryFailed as error:
+        return BrokerOrder(
+            broker_order=number,
+            original=None,
+            branch="",
+            symbol=Symbol(symbol),
+            side=_SIDES[side],
+            quantity=0,
+            limit_price=0,
+            filled_quantity=0,
+            filled_amount=0,
+            cancelled_quantity=0,
+            rejected_quantity=0,
+            remaining_quantity=0,
+            is_cancel=False,
+            ordered_at=0,
+            unreadable=str(error),
+        )
+
+
+def _complete(row: Fields, number: str, symbol: Symbol, side: Side) -> BrokerOrder:
+    original = row.text("orgn_odno").strip()
     labels = row.optional("sll_buy_dvsn_cd_name") + row.optional("ord_dvsn_name")
     has_original = bool(original.strip("0"))
     cancelled = row.text("cncl_yn").strip() == "Y" or "취소" in labels
     return BrokerOrder(
-        broker_order=row.text("odno"),
+        broker_order=number,
         original=original if has_original else None,
         branch=row.text("ord_gno_brno"),
-        symbol=Symbol(row.text("pdno").strip()),
-        side=_SIDES[side],
+        symbol=symbol,
+        side=side,
         quantity=row.number("ord_qty"),
         limit_price=row.number("ord_unpr"),
         filled_quantity=row.number("tot_ccld_qty"),

@@ -97,7 +97,8 @@ class KisBroker:
             "ORD_UNPR": str(ticket.limit_price or 0),
             "EXCG_ID_DVSN_CD": _EXCHANGE,
         }
-        return _outcome(call, await self._rest.post_once(call, body))
+        answer = await self._rest.post_once(call, body, expires_at=ticket.expires_at)
+        return _outcome(call, answer)
 
     async def cancel(self, ticket: CancelTicket) -> Outcome:
         """Send one cancel of all that is left of an order, once.

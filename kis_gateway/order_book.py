@@ -29,6 +29,7 @@ class OrderBook:
     def __init__(self) -> None:
         self._records: dict[OrderId, OrderRecord] = {}
         self._live: dict[OrderId, None] = {}  # an ordered set
+        self._given_up: dict[OrderId, None] = {}
         self._numbers: dict[str, OrderId] = {}
 
     def apply(self, sequence: int, event: OrderEvent) -> Order | None:
@@ -46,6 +47,10 @@ class OrderBook:
             self._live.pop(event.order_id, None)
         else:
             self._live[event.order_id] = None
+        if order.state is OrderState.REJECTED and order.given_up_at:
+            self._given_up[event.order_id] = None
+        else:
+            self._given_up.pop(event.order_id, None)
         if order.broker_order is not None:
             self._numbers[plain_number(order.broker_order)] = event.order_id
         return order
@@ -64,6 +69,11 @@ class OrderBook:
         for order_id in tuple(self._live):
             yield self._records[order_id].order
 
+    def given_up(self) -> Iterator[Order]:
+        """Yield the orders that were rejected as not found and have not been found since."""
+        for order_id in tuple(self._given_up):
+            yield self._records[order_id].order
+
     def numbered(self, broker_order: str) -> Order | None:
         """Return the order with a broker's number, whatever its padding."""
         order_id = self._numbers.get(plain_number(broker_order))
@@ -74,12 +84,11 @@ class OrderBook:
         """Plain numbers of the broker's orders that are known to be ours."""
         return frozenset(self._numbers)
 
-    def is_unknown(self, symbol: Symbol, side: Side) -> bool:
-        """Return whether an order of a symbol and side may or may not exist at the broker."""
-        return any(
-            order.state is OrderState.UNKNOWN and order.symbol == symbol and order.side is side
-            for order in self.live()
-        )
+    def unknown(self, symbol: Symbol, side: Side) -> Iterator[Order]:
+        """Yield the orders of a symbol and side that may or may not exist at the broker."""
+        for order in self.live():
+            if order.state is OrderState.UNKNOWN and (order.symbol, order.side) == (symbol, side):
+                yield order
 
     def working_symbols(self) -> frozenset[Symbol]:
         """Return the symbols with an order that may still change the holdings."""

@@ -1,9 +1,12 @@
 """The life of one order as one table: what may follow what, and what each event changes.
 
-What always holds: the executed quantity never exceeds the ordered one, a terminal state never
-changes, and an event that does not fit raises instead of being absorbed. A fill is legal from the
-moment the call may have left until the order is closed, because notices overtake answers and a
-cancel that was taken in does not stop an execution on its way.
+What always holds: the executed quantity never exceeds the ordered one, a terminal state is not
+left, and an event that does not fit raises instead of being absorbed. A fill is legal from the
+moment the call may have left, because notices overtake answers and a cancel that was taken in does
+not stop an execution on its way. Two ends are conclusions, and what the exchange did counts for
+more: a closed order may still be shown to have executed (the shares are booked, the state stays),
+and an order given up as not found may still be found (it works again; the one exception to the rule
+above).
 """
 
 from __future__ import annotations
@@ -33,7 +36,11 @@ from events.trading import (
     OrderUnknown,
     Side,
 )
+from kis_gateway.broker import THROTTLE_CODES
 from kis_gateway.errors import IllegalTransition
+
+NOT_FOUND: Final = "NOT_FOUND"
+"""Code of ``OrderRejected``: the answer was lost and the broker lists no such order."""
 
 
 class CancelState(StrEnum):
@@ -51,7 +58,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     The ticket (``strategy`` … ``cancel_at``) is known from ``OrderSubmitting`` on. ``submitted_at``
     and ``unknown_at`` are the ``at`` of those events, ``noticed_quantity`` is the part of
-    ``filled_quantity`` that came by notice, ``closed`` is set by ``OrderClosed``.
+    ``filled_quantity`` that came by notice, ``closed`` is set by ``OrderClosed``. ``accepted_at``
+    is when the broker answered, 0 for an adopted order, which has worked for longer than is known.
+    ``given_up_at`` is when the order was rejected as not found, 0 when it never was.
+    ``cancel_throttled`` says that the newest cancel was refused only for coming too fast.
     """
 
     order_id: OrderId
@@ -66,6 +76,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cancel_at: int = 0
     submitted_at: int = 0
     unknown_at: int = 0
+    accepted_at: int = 0
+    given_up_at: int = 0
     broker_order: str | None = None
     branch: str = ""
     filled_quantity: int = 0
@@ -74,6 +86,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cancel: CancelState = CancelState.NONE
     cancel_attempts: int = 0
     cancel_changed_at: int = 0
+    cancel_throttled: bool = False
     closed: bool = False
 
     @property
@@ -145,19 +158,20 @@ TRANSITIONS: Final[dict[OrderState | None, dict[type[OrderEvent], tuple[OrderSta
         OrderClosed: (_FILLED,),
         **_cancel_answers(_FILLED),
     },
-    _CANCELLED: _cancel_answers(_CANCELLED),
-    _EXPIRED: _cancel_answers(_EXPIRED),
-    _REJECTED: _cancel_answers(_REJECTED),
+    _CANCELLED: {OrderFilled: (_CANCELLED,), **_cancel_answers(_CANCELLED)},
+    _EXPIRED: {OrderFilled: (_EXPIRED,), **_cancel_answers(_EXPIRED)},
+    _REJECTED: {OrderAccepted: (_ACCEPTED,), **_cancel_answers(_REJECTED)},
 }
 """State (``None``: no event yet) → event → the states it may lead to.
 
 Where two states stand, the quantities decide: a fill that completes the order leads to ``FILLED``,
 an answer after a first fill to ``PARTIALLY_FILLED``; ``OrderClosed`` names its own. A fill tells no
 broker number, so ``SUBMITTING`` and ``UNKNOWN`` remain until the answer or an inquiry gives it.
+``REJECTED`` is left only by adopting an order that was given up as not found, and only once.
 """
 
 TERMINAL: Final = frozenset({_FILLED, _CANCELLED, _REJECTED, _EXPIRED})
-"""States that no event changes."""
+"""States that no event changes, but for the adoption of an order given up as not found."""
 
 
 def evolve(order: Order | None, event: OrderEvent) -> Order:
@@ -179,15 +193,19 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             return Order(order_id=event.order_id, state=_REJECTED)
     assert order is not None  # only the three events above begin an order
     match event:
-        case OrderAccepted() if order.broker_order is None:
+        case OrderAccepted() if order.broker_order is None and _acceptable(order, event):
             return msgspec.structs.replace(
                 order,
                 state=_after_answer(order),
                 broker_order=event.broker_order,
                 branch=event.branch,
+                accepted_at=0 if event.adopted else event.at,
             )
-        case OrderRejected() if order.filled_quantity == 0:
-            return msgspec.structs.replace(order, state=_REJECTED)
+        case OrderRejected() if order.filled_quantity == 0 and not order.given_up_at:
+            lost = order.state is _UNKNOWN and event.code == NOT_FOUND
+            return msgspec.structs.replace(
+                order, state=_REJECTED, given_up_at=event.at if lost else 0
+            )
         case OrderUnknown():
             return msgspec.structs.replace(order, state=_UNKNOWN, unknown_at=event.at)
         case OrderFilled():
@@ -215,6 +233,10 @@ def _submitting(event: OrderSubmitting) -> Order:
     )
 
 
+def _acceptable(order: Order, event: OrderAccepted) -> bool:
+    return order.state is not _REJECTED or (event.adopted and order.given_up_at > 0)
+
+
 def _after_answer(order: Order) -> OrderState:
     if order.state is _FILLED:
         return _FILLED
@@ -225,7 +247,9 @@ def _filled(order: Order, event: OrderFilled) -> Order:
     total = order.filled_quantity + event.quantity
     if event.quantity <= 0 or total != event.cumulative_quantity or total > order.quantity:
         raise _illegal(order, event)
-    if total == order.quantity:
+    if order.closed:
+        state = order.state
+    elif total == order.quantity:
         state = _FILLED
     elif order.state in (_SUBMITTING, _UNKNOWN):
         state = order.state
@@ -272,11 +296,16 @@ def _cancel(
         case CancelUnknown():
             legal = order.cancel is CancelState.SUBMITTING
             cancel = CancelState.UNKNOWN
+    throttled = isinstance(event, CancelRejected) and event.code in THROTTLE_CODES
     attempts = order.cancel_attempts + (cancel is CancelState.SUBMITTING)
     if not legal or event.attempt != attempts:
         raise _illegal(order, event)
     return msgspec.structs.replace(
-        order, cancel=cancel, cancel_attempts=attempts, cancel_changed_at=event.at
+        order,
+        cancel=cancel,
+        cancel_attempts=attempts,
+        cancel_changed_at=event.at,
+        cancel_throttled=throttled,
     )
 
 

@@ -48,7 +48,9 @@ class OrderWriter:
         self.last_fill: dict[Symbol, int] = {}
         """``at`` of the newest fill by symbol."""
         self.in_flight: set[OrderId] = set()
-        """Orders whose call is out in this process: their answer is still to come."""
+        """Orders that this process is writing ahead or sending: their answer is still to come."""
+        self.cancelling: set[OrderId] = set()
+        """Orders whose cancel this process is writing ahead or sending."""
 
     def observe(self, observer: Observer) -> None:
         """Call ``observer`` after every new order event."""

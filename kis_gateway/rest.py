@@ -26,19 +26,19 @@ import msgspec
 import structlog
 
 from bus import TimeSource
+from kis_gateway.answer import UNREADABLE
 from kis_gateway.auth import Credentials
-from kis_gateway.broker import Refused, Unknown
+from kis_gateway.broker import LEDGER_TOO_FAST, TOO_FAST, Refused, Unknown
 from kis_gateway.errors import AuthenticationFailed, InquiryFailed
 from kis_gateway.limiter import Grant, Limiter, Priority
 from kis_gateway.settings import Environment, KisSettings, Secret
 
-TOO_FAST: Final = "EGW00201"
-LEDGER_TOO_FAST: Final = "EGW00215"
 TOKEN_REFUSALS: Final = frozenset({"EGW00121", "EGW00122", "EGW00123"})
 CHECK_PREVIOUS: Final = frozenset({"EGW00301", "EGW00302"})
 QUERY_AGAIN: Final = frozenset({"EGW00316"})
 
 UNREACHABLE: Final = "UNREACHABLE"
+EXPIRED: Final = "EXPIRED"
 NO_TOKEN: Final = "NO_TOKEN"  # noqa: S105 - an outcome code, no secret
 
 _ORDER_TIMEOUT: Final = 20.0  # paper answers after 5-8 s under load
@@ -118,25 +118,30 @@ class RestClient:
         self._limiter = limiter
         self._time = time
 
-    async def post_once(self, call: Call, body: Mapping[str, str]) -> Envelope | Refused | Unknown:
+    async def post_once(
+        self, call: Call, body: Mapping[str, str], *, expires_at: int | None = None
+    ) -> Envelope | Refused | Unknown:
         """Send an order call one time and return KIS's yes, or what else became of it.
 
         Waits in the queue of the call budget, never for a token: an order that leaves a minute late
-        is not the order that was decided.
+        is not the order that was decided. Past ``expires_at`` (ns UTC) it does not leave at all.
         """
         grant = await self._limiter.acquire(call.priority, ledger=call.ledger)
         try:
-            return await self._post(call, body, grant)
+            return await self._post(call, body, grant, expires_at)
         finally:
             self._limiter.answered(grant)
 
     async def _post(
-        self, call: Call, body: Mapping[str, str], grant: Grant
+        self, call: Call, body: Mapping[str, str], grant: Grant, expires_at: int | None
     ) -> Envelope | Refused | Unknown:
         try:
             token = await self._credentials.token(wait=False)
         except AuthenticationFailed as error:
             return Refused(code=NO_TOKEN, message=str(error))
+        # The last look at the clock: the budget and the token may both have taken their time.
+        if expires_at is not None and self._time.now() > expires_at:
+            return Refused(code=EXPIRED, message="its time passed while it waited to be sent")
         try:
             async with asyncio.timeout(self._time.timeout(_ORDER_TIMEOUT)):
                 response = await self._http.post(
@@ -233,7 +238,7 @@ class RestClient:
         status = response.status_code
         try:
             envelope = _decode_envelope.decode(response.content)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise _Repeatable("UNREADABLE", f"HTTP {status}, no answer of KIS") from error
         code = envelope.code
         if envelope.rt_cd == "0" and status < 300:
@@ -279,7 +284,7 @@ def judge(call: str, status: int, body: bytes) -> Envelope | Refused | Unknown:
     """Return what an answer to an order call proves. Pure; the table of the module docstring."""
     try:
         envelope = _decode_envelope.decode(body)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return Unknown(reason=f"{call}: HTTP {status} with a body that cannot be read")
     code = envelope.code
     if code in (TOO_FAST, LEDGER_TOO_FAST):

@@ -3,9 +3,13 @@
 Write ahead, then act, never twice: ``OrderSubmitting`` is durable on the log, appended against the
 order's own subject, before the call leaves; only the process whose append succeeded calls, and it
 calls once. An answer that is no clear yes or no makes the order unknown, and only the broker's list
-of orders settles it (``settlement``). Start-up is recovery: the session's log is read to its head
-without sending anything; an order that was being sent when its process died becomes unknown; what
-was decided and not yet begun is then begun, an entry only if its time has not passed.
+of orders settles it (``settlement``). An entry whose time has passed, or whose strategy has left
+meanwhile, is refused up to the last moment before its call; an exit waits only behind an order
+without an answer that it could be mistaken for.
+
+Start-up is recovery: the session's log is read to its head without sending anything; an order that
+was being sent when its process died becomes unknown; what was decided and not yet begun is then
+begun, an entry only if its time has not passed.
 """
 
 from __future__ import annotations
@@ -45,7 +49,7 @@ from kis_gateway.broker import (
     Unknown,
 )
 from kis_gateway.conditions import SERVICE, Conditions
-from kis_gateway.order_inquiry import closing
+from kis_gateway.order_inquiry import closing, mistakable
 from kis_gateway.order_state import CancelState, Order
 from kis_gateway.order_writer import OrderWriter
 from kis_gateway.planner import PlanSettings
@@ -231,27 +235,46 @@ class Router:
         async with self._side_locks[event.symbol, event.side]:
             if event.order_id in self._called or not await self._may_leave(action):
                 return
+            self._writer.in_flight.add(event.order_id)
             try:
-                written = await self._record_first(event)
-            except AppendUnknown as lost:
-                await self._writer.look(event, lost)
-                await self._refuse(event, "NOT_SENT", "the log answered late", _JUST_WRITTEN)
-                return
-            if not written:
-                return
-            if action.expires_at is not None and self._time.now() > action.expires_at:
-                message = "its time passed while it was being written ahead"
-                await self._refuse(event, "EXPIRED", message, _JUST_WRITTEN)
-                return
-            await self._call(event)
+                if await self._write_ahead(action):
+                    await self._call(action)
+            finally:
+                self._writer.in_flight.discard(event.order_id)
+
+    async def _write_ahead(self, action: Submit) -> bool:
+        """Make the order durable; whether this process did it and is to send the order."""
+        event = action.event
+        try:
+            written = await self._record_first(event)
+        except AppendUnknown as lost:
+            await self._writer.look(event, lost)
+            await self._refuse(event, "NOT_SENT", "the log answered late", _JUST_WRITTEN)
+            return False
+        if not written:
+            return False
+        if action.expires_at is not None and self._time.now() > action.expires_at:
+            message = "its time passed while it was being written ahead"
+            await self._refuse(event, "EXPIRED", message, _JUST_WRITTEN)
+            return False
+        withdrawn = self._core.withdrawn(event.order_id)
+        if withdrawn is not None:
+            await self._refuse(event, "CANCELLED", withdrawn, _JUST_WRITTEN)
+            return False
+        return True
 
     async def _may_leave(self, action: Submit) -> bool:
         if self._stopping:
             return False  # It stays outstanding for the next start.
         event = action.event
-        unknown = self._writer.orders.is_unknown(event.symbol, event.side)
+        unknown = tuple(self._writer.orders.unknown(event.symbol, event.side))
         if action.expires_at is None:
-            return not unknown  # A waiting exit is begun again once the unknown order is settled.
+            # A waiting exit is begun again once the order it could be mistaken for is settled.
+            return not any(mistakable(order, event) for order in unknown)
+        withdrawn = self._core.withdrawn(event.order_id)
+        if withdrawn is not None:
+            await self._refuse(event, "CANCELLED", withdrawn)
+            return False
         if unknown:
             message = "another order of this symbol and side has no answer yet"
             await self._refuse(event, "UNKNOWN_PENDING", message)
@@ -277,23 +300,21 @@ class Router:
 
         await self._writer.record(event.order_id, decide)
 
-    async def _call(self, event: OrderSubmitting) -> None:
+    async def _call(self, action: Submit) -> None:
         """Send an order that this process has written ahead, and record the answer."""
+        event = action.event
         self._called.add(event.order_id)
-        self._writer.in_flight.add(event.order_id)
-        try:
-            outcome = await self._broker.submit(
-                OrderTicket(
-                    symbol=event.symbol,
-                    side=event.side,
-                    kind=event.kind,
-                    quantity=event.quantity,
-                    limit_price=event.limit_price,
-                )
+        outcome = await self._broker.submit(
+            OrderTicket(
+                symbol=event.symbol,
+                side=event.side,
+                kind=event.kind,
+                quantity=event.quantity,
+                limit_price=event.limit_price,
+                expires_at=action.expires_at,
             )
-            await self._writer.record(event.order_id, lambda order: self._answer(order, outcome))
-        finally:
-            self._writer.in_flight.discard(event.order_id)
+        )
+        await self._writer.record(event.order_id, lambda order: self._answer(order, outcome))
         order = self._writer.orders.order(event.order_id)
         if isinstance(outcome, Accepted) and (order is None or order.broker_order is None):
             await self._conditions.degraded(
@@ -302,10 +323,21 @@ class Router:
             )
 
     def _answer(self, order: Order | None, outcome: Outcome) -> OrderEvent | None:
-        if order is None or order.state not in _UNANSWERED:
+        if order is None:
             return None
+        given_up = order.state is OrderState.REJECTED and order.given_up_at > 0
         at = self._time.now()
         match outcome:
+            case Accepted() if given_up:
+                return OrderAccepted(
+                    at=at,
+                    order_id=order.order_id,
+                    broker_order=outcome.broker_order,
+                    branch=outcome.branch,
+                    adopted=True,
+                )
+            case _ if order.state not in _UNANSWERED:
+                return None
             case Accepted():
                 return OrderAccepted(
                     at=at,
@@ -338,8 +370,14 @@ class Router:
                 reason=action.reason,
             )
 
-        if await self._writer.record(action.order_id, write_ahead) is None:
-            return
+        self._writer.cancelling.add(action.order_id)
+        try:
+            if await self._writer.record(action.order_id, write_ahead) is not None:
+                await self._call_cancel(action)
+        finally:
+            self._writer.cancelling.discard(action.order_id)
+
+    async def _call_cancel(self, action: Cancel) -> None:
         order = self._writer.orders.order(action.order_id)
         assert order is not None
         assert order.broker_order is not None  # a working order has a number

@@ -52,7 +52,10 @@ from kis_gateway.planner import (
 
 _SECOND: Final = 1_000_000_000
 _CANCEL_RETRY: Final = 10 * _SECOND
-"""A cancel whose order still works after this long is sent again under the next attempt."""
+"""A cancel whose order still works after this long is sent again under the next attempt.
+
+One that was refused only for coming too fast is sent again with the next tick.
+"""
 
 _ORDER_EVENTS: Final = (
     OrderHeld,
@@ -265,16 +268,31 @@ class RouterCore:
             return ()
         reason = self._withdrawn.get(order.order_id)
         if reason is None:
-            if self.log_time < order.cancel_at:
+            due = self._withdraw_at(order)
+            if due is None or self.log_time < due:
                 return ()
             reason = "lifetime"
         if order.cancel is not CancelState.NONE:
-            if self.log_time < order.cancel_changed_at + _CANCEL_RETRY:
+            pause = 0 if order.cancel_throttled else _CANCEL_RETRY
+            if self.log_time < order.cancel_changed_at + pause:
                 return ()
             reason = f"{reason}, after {order.cancel}"
         action = Cancel(order.order_id, order.cancel_attempts + 1, reason)
         self._cancels[order.order_id] = action
         return (action,)
+
+    def _withdraw_at(self, order: Order) -> int | None:
+        """Return when an order's lifetime ends (ns UTC); ``None``: not before the close."""
+        if order.side is not Side.SELL:
+            return order.cancel_at
+        if self.phase is Phase.CLOSING_AUCTION:
+            return None  # Withdrawn now, the shares would be held overnight.
+        # A sell may have waited to be sent; its lifetime is the time it can be executed in.
+        return max(order.cancel_at, order.accepted_at + order.cancel_at - order.submitted_at)
+
+    def withdrawn(self, order: OrderId) -> str | None:
+        """Return why an order is wanted no more, ``None`` while it is."""
+        return self._withdrawn.get(order)
 
     # -- intents and decisions -------------------------------------------------------------------
 

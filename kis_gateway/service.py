@@ -1,7 +1,10 @@
 """The gateway process: one broker connection, one log, everything between them.
 
 Start-up is recovery and failure is a restart: whatever goes wrong beyond a reported condition ends
-``run_gateway`` with the error, and the next start finds on the log what the last one left.
+``run_gateway`` with the error, and the next start finds on the log what the last one left. A
+restart inside the session trades as soon as the past is read: no question about a symbol delays the
+clock, the subscriptions or an exit. Orders are shaped by the settings that the session was opened
+with, so that a restart with another file changes no decision.
 """
 
 from __future__ import annotations
@@ -29,13 +32,15 @@ from kis_gateway.broker import (
     OrderNotice,
 )
 from kis_gateway.conditions import SERVICE, Conditions
+from kis_gateway.errors import SettingsError
 from kis_gateway.opening import Opening, StrategyUniverse, open_session
 from kis_gateway.order_writer import OrderWriter
+from kis_gateway.planner import PlanSettings
 from kis_gateway.polling import Poller
 from kis_gateway.publisher import Publisher
 from kis_gateway.reconciliation import Reconciliation
 from kis_gateway.router import Router
-from kis_gateway.service_settings import GatewaySettings
+from kis_gateway.service_settings import GatewaySettings, gateway_settings
 from kis_gateway.session_clock import SessionClock
 from kis_gateway.session_past import SessionPast, read_past
 from kis_gateway.settlement import Settlement
@@ -69,6 +74,7 @@ async def run_gateway(
     Raises:
         NotASession: there is no trading today.
         InquiryFailed: no opening balance.
+        SettingsError: the session was opened with gateway settings that cannot be read.
         BusError, IllegalTransition: alone or in an exception group; start again.
     """
     # Before the first report: loading the calendar takes a while and must not cost market time.
@@ -84,6 +90,7 @@ async def run_gateway(
         code_version=code_version,
         head=started,
     )
+    shaping = _opened_settings(opened, settings)
     head = max(started, opening)
     past = await read_past(log, opening=opening, head=head)
     gateway = _Gateway(
@@ -92,6 +99,7 @@ async def run_gateway(
         broker=broker,
         feed=feed,
         settings=settings,
+        orders=shaping.orders,
         universe=universe,
         run=run,
         on_progress=on_progress,
@@ -102,6 +110,21 @@ async def run_gateway(
         past=past,
     )
     await gateway.run(stop, configuration)
+
+
+def _opened_settings(opened: SessionOpened, settings: GatewaySettings) -> GatewaySettings:
+    """Return the settings the session was opened with; ``settings`` when it names none."""
+    text = opened.configuration.get(SERVICE)
+    if text is None:
+        return settings
+    try:
+        document = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise SettingsError(
+            f"session {opened.trading_date} was opened with gateway settings that are no JSON "
+            f"({error}); pass them as the JSON text of a GatewaySettings"
+        ) from error
+    return gateway_settings(document)
 
 
 def _started(
@@ -127,6 +150,7 @@ class _Gateway:
         broker: Broker,
         feed: MarketFeed,
         settings: GatewaySettings,
+        orders: PlanSettings,
         universe: Sequence[StrategyUniverse],
         run: str,
         on_progress: OnProgress,
@@ -144,6 +168,8 @@ class _Gateway:
         self._session = session
         self._opened = opened
         self._restarted = opening < head
+        # The clock starts after the opening: where it has ticked, the strategies have their data.
+        self._resumes = self._restarted and past.last_tick > 0
         self._prepared = False
         self._frames_aside = 0
         self._background: list[asyncio.Task[None]] = []
@@ -165,7 +191,7 @@ class _Gateway:
             session=opened,
             opening=opening,
             head=head,
-            settings=settings.orders,
+            settings=orders,
             on_progress=self._report,
         )
         self._settlement = Settlement(
@@ -254,7 +280,10 @@ class _Gateway:
         self._background.append(group.create_task(part))
 
     async def _prepare(self, group: asyncio.TaskGroup, configuration: Mapping[str, str]) -> None:
-        """Bring the parts up in order: orders first, then data, then the clock that starts it."""
+        """Bring the parts up: orders first, then data, then the clock that starts the day.
+
+        A day that has started goes on at once, and what data may be missing is asked for beside it.
+        """
         if self._opened.configuration != dict(configuration):
             await self._conditions.degraded(
                 "configuration_changed", "the session goes on with the one it was opened with"
@@ -263,10 +292,14 @@ class _Gateway:
         self._start(group, self._settlement.run())
         self._start(group, self._reconciliation.run())
         self._start(group, self._beat())
-        await self._opening.run()
+        if not self._resumes:
+            await self._opening.run()
+        self._start(group, self._slots.run())
         self._start(group, self._clock.run())
         self._start(group, self._poller.run())
-        self._start(group, self._slots.run())
+        opening = group.create_task(self._opening.run()) if self._resumes else None
+        if opening is not None:
+            self._background.append(opening)
         await self._slots.applied.wait()
         if self._restarted:
             await self._publisher.offer(
@@ -282,6 +315,8 @@ class _Gateway:
         self._prepared = True
         self._report()
         self._logger.info("prepared", symbols=len(self._opening.symbols))
+        if opening is not None:
+            await opening
         await self._opening.backfill(
             self._slots.trades_since, after_open_s=self._settings.backfill_after_open_s
         )

@@ -7,6 +7,13 @@ which is then made at once. So a fill is booked once, at most a few seconds late
 
 An order without an answer is settled by this inquiry alone: exactly one matching row adopts it,
 none after half a minute and several looks means that it never arrived, anything else stays unknown.
+An order or cancel that another process was sending counts as without an answer once that process
+has been silent for longer than a call can take (``silent_senders``).
+
+Ends are taken back only by the broker: an order given up as never arrived is looked for until the
+session ends and adopted when its row appears; an execution shown after the order was closed is
+booked. Both are reported. What is left of an order at the close is closed when its row says that
+nothing remains, or ten minutes after the close, when the closing match is over whatever happened.
 """
 
 from __future__ import annotations
@@ -27,6 +34,7 @@ from events.trading import (
     FillSource,
     OrderAccepted,
     OrderEvent,
+    OrderFilled,
     OrderRejected,
     OrderState,
 )
@@ -34,9 +42,18 @@ from kis_gateway.broker import Broker, BrokerOrder, FillNotice, OrderNotice
 from kis_gateway.conditions import Conditions
 from kis_gateway.errors import InquiryFailed, SettingsError
 from kis_gateway.order_book import plain_number
-from kis_gateway.order_inquiry import closing, execution, matching_rows, next_finding
-from kis_gateway.order_state import CancelState, Order
+from kis_gateway.order_inquiry import (
+    closing,
+    could_be_ours,
+    execution,
+    matching_rows,
+    mistakable,
+    next_finding,
+    refusal,
+)
+from kis_gateway.order_state import NOT_FOUND, CancelState, Order
 from kis_gateway.order_writer import OrderWriter
+from kis_gateway.silent_senders import SilentSenders
 from kis_gateway.waiting import sleep_until_or
 
 _SECOND: Final = 1_000_000_000
@@ -50,7 +67,13 @@ _PROOF_S: Final = 2
 """A cancel taken in, refused or unanswered is looked into after this many seconds."""
 
 _AFTER_CLOSE_S: Final = 5
-"""Executions of the closing match may be listed this late (seconds)."""
+"""Executions of a punctual closing match may be listed this late (seconds)."""
+
+_LAPSED_AFTER_CLOSE_S: Final = 600
+"""What still remains this long after the scheduled close has lapsed (seconds).
+
+KRX ends the closing auction at random within 30 seconds; the rest is for lists that lag.
+"""
 
 _PARKED: Final = 1_000
 _NUMBER_DIGITS: Final = 10
@@ -111,6 +134,7 @@ class Settlement:
         self._wanted = False
         self._alarm = asyncio.Event()
         self._matched: asyncio.Queue[Notice] = asyncio.Queue()
+        self._silent = SilentSenders(writer, time)
         writer.observe(self._observe)
 
     def ask_now(self) -> None:
@@ -151,7 +175,9 @@ class Settlement:
         if sum(map(len, self._parked.values())) >= _PARKED:
             del self._parked[next(iter(self._parked))]
         self._parked.setdefault(plain_number(number), []).append(notice)
-        if any(order.state is OrderState.UNKNOWN for order in self._writer.orders.live()):
+        orders = self._writer.orders
+        unknown = any(order.state is OrderState.UNKNOWN for order in orders.live())
+        if unknown or any(orders.given_up()):
             self.ask_now()
 
     async def _take_fill(self, notice: FillNotice) -> None:
@@ -171,7 +197,9 @@ class Settlement:
 
         def decide(current: Order | None) -> OrderEvent | None:
             assert current is not None
-            if current.over or before < current.filled_quantity or total > current.quantity:
+            if before < current.filled_quantity or total > current.quantity:
+                return None
+            if current.state in (OrderState.REJECTED, OrderState.FILLED):
                 return None
             return execution(
                 current,
@@ -184,15 +212,26 @@ class Settlement:
                 settled_on=self._settled_on,
             )
 
-        if await self._writer.record(order.order_id, decide) is not None:
+        booked = await self._writer.record(order.order_id, decide)
+        if booked is not None:
+            await self._report_late(booked)
             await self._follow_row(order.order_id, None)
             return
         self._noticed[order.order_id] = before
         self.ask_now()
-        if order.over and order.state is not OrderState.FILLED and before >= order.filled_quantity:
+        if order.state is OrderState.REJECTED:
             await self._conditions.degraded(
                 f"late_fill-{order.order_id}",
-                f"{notice.quantity} shares were executed after the order had ended",
+                f"a notice shows {notice.quantity} shares executed after the order was rejected",
+            )
+
+    async def _report_late(self, event: OrderEvent) -> None:
+        """Say that shares changed hands when the order had been closed already."""
+        order = self._writer.orders.order(event.order_id)
+        if isinstance(event, OrderFilled) and order is not None and order.closed:
+            await self._conditions.degraded(
+                f"late_fill-{event.order_id}",
+                f"{event.quantity} shares were executed after the order had ended; they are booked",
             )
 
     async def _take_order_notice(self, notice: OrderNotice) -> None:
@@ -211,7 +250,6 @@ class Settlement:
     def _refusal(self, order: Order | None, notice: OrderNotice) -> OrderEvent | None:
         assert order is not None
         at = self._time.now()
-        message = "refused by the exchange"
         if notice.original is not None:
             if order.cancel not in (CancelState.ACCEPTED, CancelState.UNKNOWN):
                 return None
@@ -220,11 +258,11 @@ class Settlement:
                 order_id=order.order_id,
                 attempt=order.cancel_attempts,
                 code="EXCHANGE",
-                message=message,
+                message="refused by the exchange",
             )
         if order.state is not OrderState.ACCEPTED:
             return None
-        return OrderRejected(at=at, order_id=order.order_id, code="EXCHANGE", message=message)
+        return refusal(order, at=at)
 
     def _withdrawal(self, order: Order | None, notice: OrderNotice) -> OrderEvent | None:
         assert order is not None
@@ -241,9 +279,10 @@ class Settlement:
                 self._alarm.clear()
                 await sleep_until_or(self._time, due, self._alarm)
             self._wanted = False
+            await self._silent.give_up()
             asked_at = self._asked_at = self._time.now()
             try:
-                rows = await self._broker.orders(self._day)
+                rows = await self._readable(await self._broker.orders(self._day))
             except InquiryFailed as error:
                 await self._conditions.degraded(_INQUIRY_CONDITION, str(error))
                 continue
@@ -256,6 +295,7 @@ class Settlement:
         if self._wanted:
             return earliest
         dues = [self._asked_at + round(self._settings.idle_s * _SECOND)]
+        dues.extend(self._silent.dues())
         for order in self._writer.orders.live():
             if order.state is OrderState.UNKNOWN:
                 dues.append(self._unknown_due(order))
@@ -263,9 +303,10 @@ class Settlement:
                 dues.append(self._asked_at + round(self._settings.working_s * _SECOND))
                 if order.cancel not in (CancelState.NONE, CancelState.SUBMITTING):
                     dues.append(max(order.cancel_changed_at, self._asked_at) + _PROOF_S * _SECOND)
-        after_close = self._close_at + _AFTER_CLOSE_S * _SECOND
-        if self._asked_at < after_close:
-            dues.append(after_close)
+        for after_close in (_AFTER_CLOSE_S, _LAPSED_AFTER_CLOSE_S):
+            due = self._close_at + after_close * _SECOND
+            if self._asked_at < due:
+                dues.append(due)
         return max(earliest, min(dues))
 
     def _unknown_due(self, order: Order) -> int:
@@ -274,23 +315,50 @@ class Settlement:
             return order.unknown_at + _UNKNOWN_POLLS_S[polls] * _SECOND
         return self._asked_at + _LATER_POLLS_S * _SECOND
 
+    # -- rows ------------------------------------------------------------------------------------
+
+    async def _readable(self, rows: Sequence[BrokerOrder]) -> list[BrokerOrder]:
+        """Return the rows that can be read; the others must certainly not be ours.
+
+        Raises:
+            InquiryFailed: a row that may be ours cannot be read.
+        """
+        readable = []
+        for row in rows:
+            if row.unreadable is None:
+                readable.append(row)
+            elif could_be_ours(self._writer.orders, row):
+                raise InquiryFailed("orders", "MALFORMED", row.unreadable)
+            else:
+                await self._conditions.degraded(
+                    f"order_unreadable-{plain_number(row.broker_order)}",
+                    f"a foreign order was passed over: {row.unreadable}",
+                )
+        return readable
+
     async def _apply(self, rows: Sequence[BrokerOrder], asked_at: int) -> None:
         by_number = {plain_number(row.broker_order): row for row in rows if not row.is_cancel}
-        session_over = asked_at >= self._close_at + _AFTER_CLOSE_S * _SECOND
+        lapsed = asked_at >= self._close_at + _LAPSED_AFTER_CLOSE_S * _SECOND
         for order in tuple(self._writer.orders.live()):
             if order.state is OrderState.UNKNOWN:
                 await self._settle(order, rows, asked_at)
             elif order.broker_order is not None:
                 row = by_number.get(plain_number(order.broker_order))
-                await self._follow_row(order.order_id, row, session_over=session_over)
-                if row is None and session_over:
+                await self._follow_row(order.order_id, row, asked_at)
+                if row is None and lapsed:
                     await self._conditions.degraded(
                         f"order_unlisted-{order.order_id}",
                         f"the broker took it in as {order.broker_order} and does not list it",
                     )
+        for order in tuple(self._writer.orders.given_up()):
+            await self._look_again(order, rows, asked_at)
+        for row in by_number.values():
+            ended = self._writer.orders.numbered(row.broker_order)
+            if ended is not None and ended.over:
+                await self._follow_row(ended.order_id, row, asked_at)
 
     async def _follow_row(
-        self, order_id: OrderId, row: BrokerOrder | None, *, session_over: bool = False
+        self, order_id: OrderId, row: BrokerOrder | None, asked_at: int = 0
     ) -> None:
         """Record everything that a row proves, one event after the other."""
 
@@ -300,13 +368,14 @@ class Settlement:
                 order,
                 row,
                 at=self._time.now(),
-                session_over=session_over,
+                after_close=asked_at >= self._close_at + _AFTER_CLOSE_S * _SECOND,
+                lapsed=asked_at >= self._close_at + _LAPSED_AFTER_CLOSE_S * _SECOND,
                 board=Board.KOSPI if order.symbol is None else self._board(order.symbol),
                 settled_on=self._settled_on,
             )
 
-        while await self._writer.record(order_id, decide) is not None:
-            pass
+        while (event := await self._writer.record(order_id, decide)) is not None:
+            await self._report_late(event)
 
     async def _settle(self, order: Order, rows: Sequence[BrokerOrder], asked_at: int) -> None:
         """Look for the row of an order whose answer was lost."""
@@ -317,13 +386,9 @@ class Settlement:
         if len(matches) == 1 and not self._has_twin(order):
             row = matches[0]
             await self._writer.record(order.order_id, lambda now: self._adoption(now, row))
-            await self._follow_row(order.order_id, row)
+            await self._follow_row(order.order_id, row, asked_at)
         elif matches:
-            await self._conditions.degraded(
-                f"order_ambiguous-{order.order_id}",
-                f"{len(matches)} orders at the broker may be it; it stays unknown until an "
-                "operator or the end of the session settles it",
-            )
+            await self._report_ambiguous(order, matches)
         elif (
             self._polls[order.order_id] >= _LOST_AFTER_POLLS
             and asked_at - order.unknown_at >= _LOST_AFTER_S * _SECOND
@@ -334,18 +399,43 @@ class Settlement:
                 f"no trace at the broker after {self._polls[order.order_id]} inquiries",
             )
 
+    async def _look_again(self, order: Order, rows: Sequence[BrokerOrder], asked_at: int) -> None:
+        """Adopt an order that was given up as not found, should its row have appeared."""
+        matches = matching_rows(order, rows, self._writer.orders.claimed)
+        if not matches or self._has_twin(order):
+            return  # The row of a younger order without an answer is that one's.
+        rivals = [other for other in self._writer.orders.given_up() if mistakable(order, other)]
+        if len(matches) > 1 or len(rivals) > 1:
+            await self._report_ambiguous(order, matches)
+            return
+        row = matches[0]
+        await self._writer.record(order.order_id, lambda now: self._adoption(now, row))
+        await self._conditions.degraded(
+            f"order_found_late-{order.order_id}",
+            f"the broker has it as {row.broker_order}, after it was given up as not found",
+        )
+        await self._follow_row(order.order_id, row, asked_at)
+
+    async def _report_ambiguous(self, order: Order, matches: Sequence[BrokerOrder]) -> None:
+        await self._conditions.degraded(
+            f"order_ambiguous-{order.order_id}",
+            f"{len(matches)} orders at the broker may be it; it stays {order.state} until an "
+            "operator or the end of the session settles it",
+        )
+
     def _has_twin(self, order: Order) -> bool:
-        """Return whether another order without an answer has the same ticket."""
+        """Return whether the row of another order without an answer could be taken for its own."""
         return any(
             other.order_id != order.order_id
             and other.state in (OrderState.UNKNOWN, OrderState.SUBMITTING)
-            and (other.symbol, other.side, other.quantity, other.limit_price)
-            == (order.symbol, order.side, order.quantity, order.limit_price)
+            and mistakable(order, other)
             for other in self._writer.orders.live()
         )
 
     def _adoption(self, order: Order | None, row: BrokerOrder) -> OrderEvent | None:
-        if order is None or order.state is not OrderState.UNKNOWN:
+        if order is None or order.broker_order is not None:
+            return None
+        if order.state is not OrderState.UNKNOWN and not order.given_up_at:
             return None
         return OrderAccepted(
             at=self._time.now(),
@@ -362,6 +452,6 @@ class Settlement:
         return OrderRejected(
             at=self._time.now(),
             order_id=order.order_id,
-            code="NOT_FOUND",
+            code=NOT_FOUND,
             message="the answer was lost and the broker lists no such order",
         )

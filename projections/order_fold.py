@@ -86,8 +86,10 @@ def accepted(model: ReadModel, sequence: int, event: trading.OrderAccepted) -> N
     row = model.orders.get(event.order_id)
     before = None if row is None else row.state
     if row is not None:
-        if row.state in _BEFORE_ACCEPTANCE:
-            row.state = OrderState.ACCEPTED.value
+        given_up = event.adopted and row.state == OrderState.REJECTED.value
+        if row.state in _BEFORE_ACCEPTANCE or given_up:
+            # An order given up as not found may be found after all: it works again.
+            row.state, row.closed_at = OrderState.ACCEPTED.value, None
         row.broker_order, row.branch = plain(event.broker_order), plain(event.branch)
         row.adopted, row.accepted_at = event.adopted, event.at
     _step(model, sequence, event, row, before)

@@ -207,10 +207,11 @@ async def test_a_token_from_another_clock_is_not_used(tmp_path: Path) -> None:
             assert await text(credentials) == "of today"
 
 
-async def test_a_broken_cache_costs_one_request(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"{broken", '{"token":"한"}'.encode("euc-kr")])
+async def test_a_broken_cache_costs_one_request(tmp_path: Path, content: bytes) -> None:
     """Neither an exception nor a token made of rubbish."""
     async with kis_double() as double, client(double, tmp_path, ManualTime(START)) as credentials:
-        settings_for(double.url, tmp_path).token_cache.write_text("{broken")
+        settings_for(double.url, tmp_path).token_cache.write_bytes(content)
         assert await text(credentials) == TOKEN
 
 
@@ -234,6 +235,7 @@ async def test_the_approval_key_is_reused_until_forgotten_or_old(tmp_path: Path)
     [
         Reply({"error_code": "EGW00103", "error_description": "유효하지 않은 AppKey입니다."}, 403),
         Reply(b"not json"),
+        Reply('{"error_description":"점검"}'.encode("euc-kr"), 503),
         Reply({"access_token": ""}),
     ],
 )

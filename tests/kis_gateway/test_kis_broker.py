@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from events import Symbol, TradingDate
@@ -247,25 +248,56 @@ async def test_cancels_amendments_and_cancelled_orders_are_told_apart(
 async def test_a_missing_field_is_named(tmp_path: Path) -> None:
     """Not 0, not skipped: absent is an error that says what is absent."""
     row = order_row()
-    del row["tot_ccld_qty"]
+    del row["pdno"]
     async with broker(tmp_path) as (double, client):
         double.script = lambda _: Reply(ok(output1=[row]))
-        with pytest.raises(FieldMissing, match="lacks the field tot_ccld_qty") as caught:
+        with pytest.raises(FieldMissing, match="lacks the field pdno") as caught:
             await client.orders(TODAY)
         double.script = lambda _: Reply(ok())
         with pytest.raises(FieldMissing, match="lacks the field output1"):
             await client.orders(TODAY)
-    assert caught.value.field == "tot_ccld_qty"
+    assert caught.value.field == "pdno"
     assert isinstance(caught.value, InquiryFailed)
 
 
 @pytest.mark.parametrize("value", ["", "ten", "1.5", "nan", "1e99"])
-async def test_a_number_that_is_none_fails_the_inquiry(tmp_path: Path, value: str) -> None:
-    """A blank quantity is not a quantity of zero."""
+async def test_a_number_that_is_none_makes_its_row_unreadable_and_no_other(
+    tmp_path: Path, value: str
+) -> None:
+    """A blank quantity is not a quantity of zero; whose row it is can still be told."""
     async with broker(tmp_path) as (double, client):
-        double.script = lambda _: Reply(ok(output1=[order_row(ord_qty=value)]))
-        with pytest.raises(InquiryFailed, match="ord_qty"):
+        double.script = lambda _: Reply(
+            ok(output1=[order_row(ord_qty=value), order_row(odno="0000012346")])
+        )
+        bad, good = await client.orders(TODAY)
+    assert bad.unreadable is not None
+    assert "ord_qty" in bad.unreadable
+    assert (bad.broker_order, bad.symbol, bad.side) == ("0000012345", SAMSUNG, Side.BUY)
+    assert (good.unreadable, good.quantity) == (None, 10)
+
+
+@pytest.mark.parametrize("changes", [{"odno": " "}, {"pdno": ""}, {"sll_buy_dvsn_cd": "03"}])
+async def test_a_row_that_does_not_say_whose_it_is_fails_the_inquiry(
+    tmp_path: Path, changes: dict[str, str]
+) -> None:
+    """It could be anybody's, so nothing may be concluded from the rest."""
+    async with broker(tmp_path) as (double, client):
+        double.script = lambda _: Reply(ok(output1=[order_row(**changes)]))
+        with pytest.raises(InquiryFailed, match="MALFORMED"):
             await client.orders(TODAY)
+
+
+async def test_an_order_whose_time_has_passed_is_refused_and_not_posted(tmp_path: Path) -> None:
+    """The last look at the clock comes after the waits for the budget and the token."""
+    ticket = msgspec.structs.replace(buy(), expires_at=NOW - 1)
+    async with broker(tmp_path) as (double, client):
+        outcome = await client.submit(ticket)
+        assert double.count("order-cash") == 0
+        double.script = lambda _: Reply(TAKEN)
+        in_time = msgspec.structs.replace(buy(), expires_at=NOW + 3_600_000_000_000)
+        assert isinstance(await client.submit(in_time), Accepted)
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "EXPIRED"
 
 
 def holding(symbol: str, quantity: int, sellable: int, cost: int, price: int) -> dict[str, str]:

@@ -27,7 +27,7 @@ from events.trading import (
     Side,
 )
 from kis_gateway.errors import IllegalTransition
-from kis_gateway.order_state import TERMINAL, TRANSITIONS, CancelState, Order, evolve
+from kis_gateway.order_state import NOT_FOUND, TERMINAL, TRANSITIONS, CancelState, Order, evolve
 from tests.kis_gateway.fakes import KMP, SAMSUNG, first_order, intent
 
 WISH = intent(at=1)
@@ -50,6 +50,8 @@ SUBMITTING = OrderSubmitting(
 )
 ACCEPTED = OrderAccepted(at=3, order_id=ID, broker_order="0000000001", branch="1")
 REJECTED = OrderRejected(at=3, order_id=ID, code="X", message="x")
+LOST = OrderRejected(at=4, order_id=ID, code=NOT_FOUND, message="x")
+ADOPTED = OrderAccepted(at=5, order_id=ID, broker_order="1", branch="1", adopted=True)
 UNKNOWN = OrderUnknown(at=3, order_id=ID, reason="time-out")
 
 
@@ -102,6 +104,9 @@ def after(*events: OrderEvent) -> Order:
         ((SUBMITTING, filled(5, 5), ACCEPTED), OrderState.FILLED),
         ((SUBMITTING, ACCEPTED, closed(OrderState.CANCELLED, 0)), OrderState.CANCELLED),
         ((SUBMITTING, ACCEPTED, REJECTED), OrderState.REJECTED),
+        ((SUBMITTING, UNKNOWN, LOST), OrderState.REJECTED),
+        ((SUBMITTING, UNKNOWN, LOST, ADOPTED), OrderState.ACCEPTED),
+        ((SUBMITTING, UNKNOWN, LOST, ADOPTED, filled(5, 5)), OrderState.FILLED),
     ],
 )
 def test_a_story_ends_in_its_state(story: tuple[OrderEvent, ...], state: OrderState) -> None:
@@ -115,6 +120,15 @@ def test_a_fill_after_an_accepted_cancel_counts() -> None:
     order = after(SUBMITTING, ACCEPTED, submitting(1), cancelled, filled(2, 2))
     assert (order.filled_quantity, order.cancel) == (2, CancelState.ACCEPTED)
     assert evolve(order, closed(OrderState.CANCELLED, 2)).over
+
+
+@pytest.mark.parametrize("state", [OrderState.EXPIRED, OrderState.CANCELLED])
+def test_a_fill_shown_after_the_end_is_booked_and_reopens_nothing(state: OrderState) -> None:
+    """The exchange's word counts: two shares late, then the other three."""
+    order = after(SUBMITTING, ACCEPTED, closed(state, 0), filled(2, 2))
+    assert (order.state, order.filled_quantity, order.over) == (state, 2, True)
+    order = evolve(order, filled(3, 5))
+    assert (order.state, order.filled_quantity, order.filled_amount) == (state, 5, 500)
 
 
 def test_the_answer_to_a_cancel_is_kept_even_after_the_order_ended() -> None:
@@ -138,7 +152,11 @@ def test_the_answer_to_a_cancel_is_kept_even_after_the_order_ended() -> None:
         (SUBMITTING, ACCEPTED, filled(2, 2), REJECTED),
         (SUBMITTING, ACCEPTED, closed(OrderState.FILLED, 0)),
         (SUBMITTING, ACCEPTED, filled(2, 2), closed(OrderState.CANCELLED, 0)),
-        (SUBMITTING, ACCEPTED, closed(OrderState.CANCELLED, 0), filled(2, 2)),
+        (SUBMITTING, ACCEPTED, closed(OrderState.CANCELLED, 0), filled(6, 6)),
+        (SUBMITTING, ACCEPTED, closed(OrderState.CANCELLED, 0), closed(OrderState.CANCELLED, 0)),
+        (SUBMITTING, UNKNOWN, LOST, ACCEPTED),
+        (SUBMITTING, UNKNOWN, REJECTED, ADOPTED),
+        (SUBMITTING, UNKNOWN, LOST, ADOPTED, LOST),
         (SUBMITTING, submitting(1)),
         (SUBMITTING, ACCEPTED, submitting(2)),
         (SUBMITTING, ACCEPTED, submitting(1), submitting(2)),
@@ -164,7 +182,7 @@ def _events(draw: st.DrawFn) -> list[OrderEvent]:
     attempt = st.integers(1, 3)
     quantity = st.integers(0, QUANTITY + 1)
     one = st.one_of(
-        st.sampled_from([HELD, SUBMITTING, ACCEPTED, REJECTED, UNKNOWN]),
+        st.sampled_from([HELD, SUBMITTING, ACCEPTED, REJECTED, UNKNOWN, LOST, ADOPTED]),
         st.builds(filled, quantity, quantity),
         st.builds(closed, st.sampled_from(OrderState), quantity),
         st.builds(submitting, attempt),
@@ -179,7 +197,7 @@ def _events(draw: st.DrawFn) -> list[OrderEvent]:
 
 @given(_events())
 def test_random_events_follow_the_table_or_raise(events: list[OrderEvent]) -> None:
-    """Quantities stay within the order, and a terminal state is never left."""
+    """Quantities stay within the order; only one that was given up ever works again."""
     order: Order | None = None
     for event in events:
         state = None if order is None else order.state
@@ -189,15 +207,16 @@ def test_random_events_follow_the_table_or_raise(events: list[OrderEvent]) -> No
             continue
         assert following.state in TRANSITIONS[state][type(event)]
         assert 0 <= following.filled_quantity <= following.quantity or following.quantity == 0
-        assert (following.state is OrderState.FILLED) == (
-            0 < following.quantity == following.filled_quantity
-        )
+        whole = 0 < following.quantity == following.filled_quantity
+        assert whole or following.state is not OrderState.FILLED
+        assert not whole or following.over or following.state is OrderState.FILLED
         if order is not None:
             assert following.filled_quantity >= order.filled_quantity
-            if order.state in TERMINAL:
+            found = order.state is OrderState.REJECTED and event is ADOPTED
+            assert not found or order.given_up_at > 0
+            if order.state in TERMINAL and not found:
                 assert following.state is order.state
-                assert following.filled_quantity == order.filled_quantity
-            if order.over:
+            if order.over and not found:
                 assert following.over
         order = following
 

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import SystemTime, TimeSource
 from kis_gateway import calls
+from kis_gateway.answer import rows, single
 from kis_gateway.auth import Credentials
 from kis_gateway.broker import Refused, Unknown
 from kis_gateway.errors import InquiryFailed
@@ -117,6 +119,29 @@ def test_a_body_that_cannot_be_read_is_never_a_yes_or_a_no(status: int, body: by
     """Noise proves nothing about an order."""
     if not body.lstrip().startswith(b"{"):
         assert isinstance(judge("order", status, body), Unknown)
+
+
+EUC_KR = '{"rt_cd":"1","msg_cd":"X","msg1":"주문거부"}'.encode("euc-kr")
+
+
+async def test_bytes_that_are_no_utf_8_are_no_answer(tmp_path: Path) -> None:
+    """An order stays unknown after one POST; an inquiry fails with its own error, repeated."""
+    assert isinstance(judge("order", 200, EUC_KR), Unknown)
+    async with kis_double() as double, client(double, tmp_path) as rest:
+        double.script = lambda _: Reply(EUC_KR)
+        assert isinstance(await rest.post_once(calls.BUY, ORDER), Unknown)
+        assert double.count("order-cash") == 1
+        with pytest.raises(InquiryFailed, match="UNREADABLE"):
+            await rest.inquire(calls.PRICE, {})
+
+
+def test_a_block_that_is_no_utf_8_is_malformed() -> None:
+    """Blocks stay raw until they are read, and their bytes may be wrong as well."""
+    raw = msgspec.Raw('[{"name":"삼성전자"}]'.encode("euc-kr"))
+    with pytest.raises(InquiryFailed, match="no list of objects"):
+        rows("call", "output1", raw)
+    with pytest.raises(InquiryFailed, match="no object"):
+        single("call", "output", msgspec.Raw('{"name":"삼성전자"}'.encode("euc-kr")))
 
 
 async def test_an_order_whose_reply_is_lost_is_unknown_and_was_sent_once(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from bus import AppendUnknown, Entry, ManualTime, MemoryLog
@@ -42,6 +44,7 @@ from tests.kis_gateway.fakes import (
     of_type,
     opened_log,
     order_story,
+    pass_time,
     put,
     tick,
     trade,
@@ -75,7 +78,12 @@ async def test_an_approved_entry_becomes_exactly_one_order(
     assert order_story(log, ORDER) == ["OrderSubmitting", "OrderAccepted"]
     assert broker.submitted == [
         OrderTicket(
-            symbol=SAMSUNG, side=Side.BUY, kind=OrderKind.LIMIT, quantity=10, limit_price=70_100
+            symbol=SAMSUNG,
+            side=Side.BUY,
+            kind=OrderKind.LIMIT,
+            quantity=10,
+            limit_price=70_100,
+            expires_at=NOW + 30 * SECOND,
         )
     ]
     (written,) = of_type(log, OrderSubmitting)
@@ -300,6 +308,236 @@ async def test_while_an_exit_is_unknown_the_next_exit_waits_and_then_leaves(
     await time.advance(2)
     await until(lambda: len(broker.submitted) == 2)
     await until(lambda: len(of_type(log, OrderAccepted)) == 2)
+    await rig.finish()
+
+
+async def test_an_exit_of_another_size_does_not_wait_behind_an_unknown_one(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """Only orders that could be mistaken for each other wait: risk must come down."""
+    log = await opened_log()
+    broker.answers = [Unknown(reason="time-out")]
+    broker.failing.add("orders")
+    rig = await Rig(log, broker, time).start()
+    first = intent(IntentKind.EXIT, at=NOW, quantity=5)
+    other = intent(IntentKind.EXIT, at=NOW, attempt=2, quantity=7)
+    same = intent(IntentKind.EXIT, at=NOW, attempt=2, symbol=SAMSUNG, purpose="S", quantity=5)
+    await put(log, first, approved(first))
+    await until(lambda: bool(of_type(log, OrderUnknown)))
+    await put(log, same, approved(same), other, approved(other))
+    await until(lambda: bool(of_type(log, OrderAccepted)))
+    await idle()
+    assert [ticket.quantity for ticket in broker.submitted] == [5, 7]
+    await rig.finish()
+
+
+async def test_an_entry_whose_strategy_leaves_while_it_is_queued_is_not_sent(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """Bought after its exit, the shares would belong to nobody's plan: rejected, CANCELLED."""
+    log = await opened_log()
+    broker.gate = asyncio.Event()
+    rig = await Rig(log, broker, time).start()
+    queued = intent(at=NOW, attempt=2, limit_price=70_400)
+    leaving = intent(IntentKind.EXIT, at=NOW + SECOND)
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: len(broker.submitted) == 1)
+    await put(log, queued, approved(queued), leaving, approved(leaving, 0))
+    await idle()
+    broker.gate.set()
+    await until(lambda: bool(order_story(log, first_order(queued))))
+    assert order_story(log, first_order(queued)) == ["OrderRejected"]
+    codes = {event.order_id: event.code for event in of_type(log, OrderRejected)}
+    assert codes[first_order(queued)] == "CANCELLED"
+    assert [ticket.side for ticket in broker.submitted] == [Side.BUY]
+    await rig.finish()
+
+
+async def test_an_entry_withdrawn_while_it_is_written_ahead_is_not_sent(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """The log took its time, and the strategy has left meanwhile."""
+
+    class SlowLog(MemoryLog):
+        async def append(self, entries: Sequence[Entry], *, atomic: bool = True) -> tuple[int, ...]:
+            if codec.event_name(codec.decode(entries[0].payload)) == "OrderSubmitting":
+                await time.sleep(2)
+            return await super().append(entries, atomic=atomic)
+
+    log = await opened_log(SlowLog(ACCOUNT))
+    rig = await Rig(log, broker, time).start()
+    wish = intent(IntentKind.CANCEL_ORDERS, at=NOW)
+    await put(log, ENTRY, approved(ENTRY))
+    await idle()
+    await put(log, wish, approved(wish, 0))
+    await idle()
+    await time.advance(2)
+    await until(lambda: bool(of_type(log, OrderRejected)))
+    assert order_story(log, ORDER) == ["OrderSubmitting", "OrderRejected"]
+    assert of_type(log, OrderRejected)[0].code == "CANCELLED"
+    assert broker.submitted == []
+    await rig.finish()
+
+
+async def test_an_order_given_up_as_not_found_is_adopted_when_its_row_appears(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """The list was late, not the order lost: its shares are booked, and it is reported."""
+    log = await opened_log()
+    broker.answers = [Unknown(reason="time-out")]
+    rig = await Rig(log, broker, time).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, OrderUnknown)))
+    broker.fill(1, 10, 70_000)
+    hidden, broker.rows = broker.rows, {}
+    await pass_time(time, 40)
+    assert of_type(log, OrderRejected)[0].code == "NOT_FOUND"
+    broker.rows = hidden
+    await pass_time(time, 31)
+    assert order_story(log, ORDER)[2:] == [
+        "OrderRejected",
+        "OrderAccepted",
+        "OrderFilled",
+        "OrderClosed",
+    ]
+    assert of_type(log, OrderAccepted)[0].adopted
+    assert [event.condition for event in of_type(log, Degraded)] == [
+        f"order_not_found-{ORDER}",
+        f"order_found_late-{ORDER}",
+    ]
+    await rig.finish()
+
+
+async def test_a_notice_of_an_order_given_up_brings_its_row_at_once(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """A parked notice may be its own; the list is asked without waiting for the idle poll."""
+    log = await opened_log()
+    broker.answers = [Unknown(reason="time-out")]
+    rig = await Rig(log, broker, time).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, OrderUnknown)))
+    hidden, broker.rows = broker.rows, {}
+    await pass_time(time, 33)
+    broker.rows = hidden
+    await rig.settlement.on_notice(broker.fill(1, 10, 70_000))
+    await pass_time(time, 2)
+    assert [fill.quantity for fill in of_type(log, OrderFilled)] == [10]
+    await rig.finish()
+
+
+async def test_an_order_placed_by_hand_long_after_is_not_taken_for_one_given_up(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """An order that was to leave minutes ago cannot be stamped now."""
+    log = await opened_log()
+    broker.answers, broker.arrives = [Unknown(reason="time-out")], False
+    rig = await Rig(log, broker, time).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await pass_time(time, 200)
+    broker.arrives = True
+    await broker.submit(broker.submitted[0])
+    await pass_time(time, 31)
+    assert order_story(log, ORDER)[-1] == "OrderRejected"
+    await rig.finish()
+
+
+async def test_a_broker_clock_that_lags_hides_no_order(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """A row stamped half a minute before the order was sent is still its row."""
+    log = await opened_log()
+    broker.answers = [Unknown(reason="time-out")]
+    rig = await Rig(log, broker, time).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, OrderUnknown)))
+    row = broker.rows["0000000001"]
+    broker.rows["0000000001"] = msgspec.structs.replace(row, ordered_at=NOW - 30 * SECOND)
+    await pass_time(time, 3)
+    assert order_story(log, ORDER)[-1] == "OrderAccepted"
+    await rig.finish()
+
+
+async def test_what_a_dead_process_was_sending_is_settled_by_the_one_that_lives(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """Seen on its way for a minute without an answer: unknown, then found."""
+    log = await opened_log()
+    broker.gate = asyncio.Event()
+    first = await Rig(log, broker, time, run="r1").start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: len(broker.submitted) == 1)
+    # Knows of the order, began after it was written and does not recover it: its head lies before.
+    second = await Rig(log, broker, time, run="r2").start()
+    await idle()
+    await first.crash()
+    await pass_time(time, 59)
+    assert order_story(log, ORDER) == ["OrderSubmitting"]
+    await pass_time(time, 5)
+    assert order_story(log, ORDER)[:3] == ["OrderSubmitting", "OrderUnknown", "OrderAccepted"]
+    assert of_type(log, OrderUnknown)[0].reason == "its sender gave no answer"
+    assert len(broker.submitted) == 1
+    await second.crash()
+
+
+async def test_an_own_call_that_takes_long_is_not_given_up(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """This process knows that its answer is still to come."""
+    log = await opened_log()
+    broker.gate = asyncio.Event()
+    rig = await Rig(log, broker, time).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: len(broker.submitted) == 1)
+    await pass_time(time, 120)
+    assert order_story(log, ORDER) == ["OrderSubmitting"]
+    broker.gate.set()
+    await until(lambda: bool(of_type(log, OrderAccepted)))
+    await rig.finish()
+
+
+async def test_a_cancel_of_a_dead_process_is_sent_again_by_the_one_that_lives(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """Seen on its way for a minute without an answer: unknown, then the next attempt."""
+    log = CrashingLog()
+    await opened_log(log)
+    first = await Rig(log, broker, time, run="r1").start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, OrderAccepted)))
+    log.crash_on = "CancelSubmitting"
+    await put(log, tick(OPEN + 10 * SECOND))
+    await log.crashed.wait()
+    second = await Rig(log, broker, time, run="r2").start()
+    await first.crash()
+    await pass_time(time, 62)
+    assert order_story(log, ORDER)[-2:] == ["CancelSubmitting", "CancelUnknown"]
+    await put(log, tick(time.now() + 10 * SECOND))
+    await until(lambda: "CancelAccepted" in order_story(log, ORDER))
+    await second.crash()
+
+
+async def test_a_foreign_row_that_cannot_be_read_hides_no_other(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """Passed over and reported when it cannot be ours; when it could, nothing is concluded."""
+    log = await opened_log()
+    rig = await _working(log, broker, time)
+    broker.fill(1, 4, 70_000)
+    own = broker.rows["0000000001"]
+    broker.rows["foreign"] = msgspec.structs.replace(
+        own, broker_order="77", symbol=HYNIX, unreadable="ord_qty is 'ten'"
+    )
+    await pass_time(time, 6)
+    assert [fill.quantity for fill in of_type(log, OrderFilled)] == [4]
+    assert [event.condition for event in of_type(log, Degraded)] == ["order_unreadable-77"]
+    broker.fill(1, 6, 70_000)
+    broker.rows["0000000001"] = msgspec.structs.replace(
+        broker.rows["0000000001"], unreadable="ord_qty is 'ten'"
+    )
+    await pass_time(time, 6)
+    assert len(of_type(log, OrderFilled)) == 1
+    assert of_type(log, Degraded)[-1].condition == "orders_inquiry"
     await rig.finish()
 
 
@@ -666,8 +904,10 @@ async def test_cancel_orders_withdraws_the_working_buys_of_its_strategy(
     await rig.finish()
 
 
-async def test_what_is_left_at_the_close_expires(time: ManualTime, broker: FakeBroker) -> None:
-    """After the closing match the list of orders says what was executed; the rest has lapsed."""
+async def test_what_is_left_ten_minutes_after_the_close_has_lapsed(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """No closing match can be outstanding by then, whatever the row says about the rest."""
     log = await opened_log()
     wish = intent(IntentKind.EXIT, at=SESSION.closing_auction_at)
     rig = await Rig(log, broker, time).start()
@@ -677,10 +917,83 @@ async def test_what_is_left_at_the_close_expires(time: ManualTime, broker: FakeB
     broker.fill(1, 7, 70_000)
     await time.advance((SESSION.close_at - NOW) / SECOND + 10)
     await put(log, tick(SESSION.close_at))
+    await time.advance(580)
+    await idle()
+    assert of_type(log, OrderClosed) == []
+    await time.advance(15)
     await until(lambda: bool(of_type(log, OrderClosed)))
     (closed,) = of_type(log, OrderClosed)
     assert (closed.state, closed.filled_quantity) == (OrderState.EXPIRED, 7)
     assert broker.cancelled == []
+    await rig.finish()
+
+
+async def _closing_sell(log: MemoryLog, broker: FakeBroker, time: ManualTime) -> Rig:
+    """Return a rig with a market sell in the closing auction, five seconds after the close."""
+    wish = intent(IntentKind.EXIT, at=SESSION.closing_auction_at)
+    rig = await Rig(log, broker, time).start()
+    await put(log, tick(SESSION.closing_auction_at), wish, approved(wish))
+    await until(lambda: bool(of_type(log, OrderAccepted)))
+    await time.advance((SESSION.close_at - NOW) / SECOND + 10)
+    await put(log, tick(SESSION.close_at))
+    await idle()
+    return rig
+
+
+async def test_a_closing_match_that_comes_late_is_booked_before_the_order_ends(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """KRX ends the closing auction at random up to 30 seconds late."""
+    log = await opened_log()
+    rig = await _closing_sell(log, broker, time)
+    await time.advance(15)
+    await rig.settlement.on_notice(broker.fill(1, 10, 70_000))
+    await until(lambda: bool(of_type(log, OrderClosed)))
+    assert [fill.quantity for fill in of_type(log, OrderFilled)] == [10]
+    assert of_type(log, OrderClosed)[0].state is OrderState.FILLED
+    await rig.finish()
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_an_execution_shown_after_the_order_ended_is_booked_and_reported(
+    time: ManualTime, broker: FakeBroker, noticed: bool
+) -> None:
+    """By its notice or by its row: the shares are the strategy's, and the log says so."""
+    log = await opened_log()
+    rig = await _closing_sell(log, broker, time)
+    await time.advance(600)
+    await until(lambda: bool(of_type(log, OrderClosed)))
+    assert of_type(log, OrderClosed)[0].state is OrderState.EXPIRED
+    notice = broker.fill(1, 10, 70_000)
+    if noticed:
+        await rig.settlement.on_notice(notice)
+    await time.advance(31)
+    await until(lambda: bool(of_type(log, OrderFilled)))
+    (fill,) = of_type(log, OrderFilled)
+    assert (fill.quantity, fill.amount, fill.tax) == (10, 700_000, 1_050)
+    assert rig.writer.allocations.quantity(SAMSUNG) == -10
+    await until(lambda: bool(of_type(log, Degraded)))
+    assert of_type(log, Degraded)[0].condition.startswith("late_fill-")
+    await time.advance(61)
+    await idle()
+    assert len(of_type(log, OrderFilled)) == 1
+    await rig.finish()
+
+
+@pytest.mark.parametrize("code", ["EGW00201", "EGW00215"])
+async def test_a_cancel_refused_for_its_rate_is_sent_again_with_the_next_tick(
+    time: ManualTime, broker: FakeBroker, code: str
+) -> None:
+    """It was never looked at; any other refusal waits ten seconds."""
+    log = await opened_log()
+    rig = await _working(log, broker, time)
+    broker.cancel_answers = [Refused(code=code, message="", throttled=True)]
+    await time.advance(9)
+    await put(log, tick(OPEN + 10 * SECOND))
+    await until(lambda: "CancelRejected" in order_story(log, ORDER))
+    await put(log, tick(OPEN + 11 * SECOND))
+    await until(lambda: "CancelAccepted" in order_story(log, ORDER))
+    assert len(broker.cancelled) == 2
     await rig.finish()
 
 

@@ -49,9 +49,11 @@ async def test_every_order_on_the_log_is_derived_again_byte_for_byte() -> None:
         intent(at=NOW, symbol=HYNIX, stop_price=70_300, limit_price=70_600),
         intent(IntentKind.EXIT, at=NOW),
     ]
-    for wish in wishes:
+    for wish in wishes[:3]:
         await put(log, wish, approved(wish))
     await put(log, trade(70_400, at=NOW + SECOND, symbol=HYNIX))
+    await until(lambda: len(of_type(log, OrderAccepted)) == 3)
+    await put(log, wishes[3], approved(wishes[3]))
     await until(lambda: len(of_type(log, OrderAccepted)) == 4)
     await rig.finish()
 
@@ -132,3 +134,50 @@ def test_an_intent_it_cannot_execute_is_refused_visibly() -> None:
     (action,) = core(wish, approved(wish)).outstanding()
     assert isinstance(action, Refuse)
     assert action.event.code == "UNSUPPORTED_INTENT"
+
+
+def _working_sell(*, at: int, accepted_at: int, adopted: bool = False) -> tuple[RouterCore, int]:
+    """Return a core with an accepted exit decided at ``at``, and when it was to be withdrawn."""
+    leaving = intent(IntentKind.EXIT, at=at)
+    subject = core(tick(at), leaving, approved(leaving))
+    (submit,) = subject.outstanding()
+    assert isinstance(submit, Submit)
+    subject.handle(Delivery(10, submit.event))
+    subject.handle(
+        Delivery(
+            11,
+            OrderAccepted(
+                at=accepted_at,
+                order_id=submit.event.order_id,
+                broker_order="1",
+                branch="1",
+                adopted=adopted,
+            ),
+        )
+    )
+    return subject, submit.event.cancel_at
+
+
+def test_a_sell_that_waited_to_be_sent_keeps_its_lifetime() -> None:
+    """Ten minutes behind another order do not make it stale on arrival."""
+    subject, cancel_at = _working_sell(at=NOW, accepted_at=NOW + 600 * SECOND)
+    due = cancel_at + 600 * SECOND
+    assert not subject.handle(Delivery(12, tick(due - SECOND)))
+    (action,) = subject.handle(Delivery(13, tick(due)))
+    assert isinstance(action, Cancel)
+
+
+def test_an_adopted_sell_is_withdrawn_when_it_was_to_be() -> None:
+    """It has been working since it was sent; only the news of it is young."""
+    subject, cancel_at = _working_sell(at=NOW, accepted_at=NOW + 600 * SECOND, adopted=True)
+    (action,) = subject.handle(Delivery(12, tick(max(cancel_at, NOW + 600 * SECOND))))
+    assert isinstance(action, Cancel)
+
+
+def test_a_sell_stays_in_the_closing_auction() -> None:
+    """Withdrawn for its age at 15:20, the shares would be held overnight."""
+    at = SESSION.closing_auction_at - SECOND
+    subject, cancel_at = _working_sell(at=at, accepted_at=at)
+    late = max(cancel_at, SESSION.closing_auction_at) + 60 * SECOND
+    assert late < SESSION.close_at
+    assert not subject.handle(Delivery(12, tick(late)))

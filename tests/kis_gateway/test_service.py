@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
 from bus import JetStreamLog, Log, ManualTime, MemoryLog, NatsServer
-from events import Event, calendar, codec
+from events import Event, Symbol, TradingDate, calendar, codec
 from events.errors import NotASession
-from events.market import ClockTick, PhaseChanged, SessionOpened, TradeFrame
+from events.market import Bar, ClockTick, PhaseChanged, SessionOpened, TradeFrame
 from events.ops import (
     Degraded,
     FeedGap,
@@ -28,6 +29,7 @@ from events.ops import (
 from events.signal import Feed
 from events.trading import (
     AccountSnapshot,
+    IntentKind,
     IntentSubmitted,
     OrderAccepted,
     OrderClosed,
@@ -36,6 +38,7 @@ from events.trading import (
 from kis_gateway.broker import FeedLost, FeedRestored, FrameRejected
 from kis_gateway.errors import SettingsError
 from kis_gateway.opening import StrategyUniverse
+from kis_gateway.planner import PlanSettings
 from kis_gateway.service import run_gateway
 from kis_gateway.service_settings import GatewaySettings, gateway_settings
 from tests.kis_gateway.fakes import (
@@ -65,7 +68,16 @@ UNIVERSE = StrategyUniverse(strategy=KMP, symbols=(SAMSUNG, HYNIX), sectors={}, 
 class Process:
     """One gateway process."""
 
-    def __init__(self, log: Log, broker: FakeBroker, time: ManualTime, run: str) -> None:
+    def __init__(
+        self,
+        log: Log,
+        broker: FakeBroker,
+        time: ManualTime,
+        run: str,
+        *,
+        settings: GatewaySettings | None = None,
+        configuration: dict[str, str] | None = None,
+    ) -> None:
         self.log = log
         self.broker = broker
         self.time = time
@@ -78,8 +90,8 @@ class Process:
                 time=time,
                 broker=broker,
                 feed=self.feed,
-                settings=GatewaySettings(),
-                configuration={"kmp": "{}"},
+                settings=settings or GatewaySettings(),
+                configuration=configuration or {"kmp": "{}"},
                 universe=[UNIVERSE],
                 code_version="test",
                 run=run,
@@ -291,6 +303,70 @@ async def test_a_changed_configuration_is_reported() -> None:
     assert of_type(log, Degraded)[0].condition == "configuration_changed"
     stop.set()
     await task
+
+
+async def test_a_restart_shapes_orders_by_the_settings_of_the_session() -> None:
+    """The file was changed in between; the entry is priced as it would have been before."""
+    time = ManualTime(OPEN)
+    log, broker = MemoryLog(ACCOUNT), FakeBroker(time)
+    opened_with = GatewaySettings(orders=PlanSettings(urgent_buy_reach_per_mille=10))
+    texts = {"gateway": msgspec.json.encode(opened_with).decode()}
+    first = Process(log, broker, time, "r1", settings=opened_with, configuration=texts)
+    await first.prepared()
+    await first.feed.queue.put(trade(70_000, at=OPEN))
+    await until(lambda: bool(of_type(log, TradeFrame)))
+    await first.crash()
+    changed = GatewaySettings(orders=PlanSettings(urgent_buy_reach_per_mille=20))
+    second = Process(log, broker, time, "r2", settings=changed, configuration=texts)
+    await second.prepared()
+    wish = intent(at=OPEN)
+    await put(log, wish, approved(wish))
+    await until(lambda: bool(broker.submitted))
+    assert broker.submitted[0].limit_price == 70_700
+    await second.finish()
+
+
+async def test_a_session_opened_with_unreadable_settings_is_refused() -> None:
+    """Orders shaped by other settings than the day's would be other decisions."""
+    time = ManualTime(OPEN)
+    process = Process(
+        MemoryLog(ACCOUNT), FakeBroker(time), time, "r1", configuration={"gateway": "{"}
+    )
+    with pytest.raises(SettingsError, match="no JSON"):
+        await process.task
+
+
+async def test_a_restart_inside_the_session_trades_before_the_open_questions_are_answered() -> None:
+    """Clock, subscriptions and orders do not wait for a history that cannot be had."""
+    time = ManualTime(OPEN)
+    log, broker = MemoryLog(ACCOUNT), FakeBroker(time)
+    broker.failing.add(f"daily_bars:{HYNIX}")
+    first = Process(log, broker, time, "r1")
+    await first.prepared()
+    await pass_time(time, 2)
+    await first.feed.queue.put(trade(70_000, at=OPEN))
+    await until(lambda: bool(of_type(log, TradeFrame)))
+    await first.crash()
+
+    class Hanging(FakeBroker):
+        async def daily_bars(
+            self, symbol: Symbol, before: TradingDate, count: int
+        ) -> Sequence[Bar]:
+            self._ask("daily_bars", symbol)
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    again = Hanging(time)
+    second = Process(log, again, time, "r2")
+    await until(lambda: f"daily_bars:{HYNIX}" in again.asked)
+    await pass_time(time, 2)
+    assert [(event.at - OPEN) // SECOND for event in of_type(log, ClockTick)] == [0, 1, 2, 3, 4]
+    assert second.feed.subscribed == [(Feed.TRADES, SAMSUNG), (Feed.TRADES, HYNIX)]
+    wish = intent(IntentKind.EXIT, at=time.now())
+    await put(log, wish, approved(wish))
+    await until(lambda: bool(of_type(log, OrderAccepted)))
+    assert len(again.submitted) == 1
+    await second.finish()
 
 
 async def test_there_is_no_gateway_on_a_holiday() -> None:

@@ -273,3 +273,19 @@ def test_money_is_conserved_whatever_is_bought_and_sold(
     assert all(trade.exit_cost == trade.entry_amount for trade in closed)
     assert all(trade.exit_quantity == trade.entry_quantity for trade in closed)
     assert len(list(model.trades)) - len(closed) == (1 if held else 0)
+
+
+def test_an_order_given_up_as_not_found_works_again_when_it_is_found() -> None:
+    """The late adoption undoes the rejection; an ordinary receipt would not."""
+    submitted = day.samsung_round_trip()[:4]
+    (order_id,) = {e.order_id for e in submitted if isinstance(e, trading.OrderSubmitting)}
+    lost = trading.OrderRejected(at=5, order_id=order_id, code="NOT_FOUND", message="not listed")
+    found = trading.OrderAccepted(
+        at=6, order_id=order_id, broker_order="0000000011", branch="b", adopted=True
+    )
+    order = folded([*day.opening(), *submitted, lost]).orders.get(order_id)
+    assert order is not None
+    assert (order.state, order.closed_at) == ("rejected", 5)
+    order = folded([*day.opening(), *submitted, lost, found]).orders.get(order_id)
+    assert order is not None
+    assert (order.state, order.closed_at, order.adopted) == ("accepted", None, True)
