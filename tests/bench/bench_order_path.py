@@ -155,6 +155,8 @@ async def measure(folder: Path) -> list[list[int]]:
             context.Process(target=serve, args=arguments, daemon=True).start()
             pipes.append(ours)
         async with gateway(folder, server.url) as bench:
+            for pipe in pipes:
+                await asyncio.to_thread(pipe.recv)
             samples = [await sample(bench, ordinal) for ordinal in range(WARM_UP + SAMPLES)]
         intents, decisions = [await asyncio.to_thread(told, pipe) for pipe in pipes]
     own = bench.watch.acknowledged

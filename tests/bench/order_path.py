@@ -173,7 +173,16 @@ async def _serve(stage: str, url: str, pipe: Connection) -> dict[str, int]:
     loop.add_reader(pipe.fileno(), told_to_stop)
     log = await JetStreamLog.connect(url, ACCOUNT)
     watch = Stopwatch(log)
-    await run_processor(watch, FACTORIES[stage], stop=stop)
+    ready = False
+
+    def on_progress(position: int, pending: int) -> None:
+        nonlocal ready
+        if position > 1 and not ready:
+            # The past is dealt with; what comes now is measured.
+            ready = True
+            pipe.send("ready")
+
+    await run_processor(watch, FACTORIES[stage], stop=stop, on_progress=on_progress)
     await log.close()
     return watch.acknowledged
 

@@ -20,14 +20,15 @@ import msgspec
 
 from bus import SharedTime
 from deploy.data_directory import DataDirectory
+from deploy.demo_setup import DEFAULT_DAY
 from deploy.log_access import open_log, read_to_head
 from events import OrderId, codec
-from events.calendar import instant, session
+from events.calendar import TradingSession, instant, session
 from events.errors import CodecError
 from events.trading import OrderAccepted, OrderFilled, OrderSubmitting
 
 KILLS: tuple[tuple[clock_time, str], ...] = (
-    (clock_time(8, 50), "gateway"),
+    (clock_time(8, 46), "gateway"),
     (clock_time(9, 6), "kmp"),
     (clock_time(9, 14, 50), "risk"),
     (clock_time(9, 18), "gateway"),
@@ -79,13 +80,15 @@ class Day(msgspec.Struct):
 def run_day(folder: Path, *, symbols: int, speed: float) -> Day:
     """Run the demo over a generated market, kill by the timetable, and collect both sides."""
     path = folder / "run"
+    # Loading the calendar takes seconds; minutes of market would pass meanwhile.
+    hours = session(DEFAULT_DAY)
     command = [sys.executable, "-m", "deploy", "demo", "--json"]
     command += ["--symbols", str(symbols), "--speed", str(speed), "--data-dir", str(path)]
     with (folder / "demo.err").open("wb") as errors:
         demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         try:
             directory = _opened(path, demo)
-            killed, exchange = _kill_by_the_clock(directory, demo)
+            killed, exchange = _kill_by_the_clock(directory, hours, demo)
             output, _ = demo.communicate(timeout=180)
         finally:
             demo.kill()
@@ -120,10 +123,9 @@ def _opened(path: Path, demo: subprocess.Popen[bytes]) -> DataDirectory:
 
 
 def _kill_by_the_clock(
-    directory: DataDirectory, demo: subprocess.Popen[bytes]
+    directory: DataDirectory, hours: TradingSession, demo: subprocess.Popen[bytes]
 ) -> tuple[list[str], list[ExchangeOrder]]:
     clock = SharedTime(directory.clock)
-    hours = session(_day(directory))
     killed = []
     for when, service in KILLS:
         at = instant(hours.day, when)
@@ -143,12 +145,6 @@ def _kill_by_the_clock(
         state = msgspec.json.decode(answer.content, type=ExchangeState)
         time.sleep(0.2)
     return killed, state.orders
-
-
-def _day(directory: DataDirectory) -> Any:
-    from deploy.simulated_broker import manifest_day
-
-    return manifest_day(directory.manifest)
 
 
 def _wait(done: Callable[[], bool], demo: subprocess.Popen[bytes], *, seconds: float) -> None:

@@ -22,11 +22,11 @@ pytestmark = pytest.mark.timeout(480)
 
 @pytest.fixture(scope="module")
 def day() -> Iterator[Day]:
-    """Return a day of 14 symbols at 320 times real time, killed by the timetable."""
+    """Return a day of 14 symbols at 260 times real time, killed by the timetable."""
     # Not under pytest's own folder: PostgreSQL runs as another user and must be able to enter.
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        yield run_day(Path(folder), symbols=14, speed=320)
+        yield run_day(Path(folder), symbols=14, speed=260)
 
 
 def kst(*arguments: str) -> tuple[int, Any]:
