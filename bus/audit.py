@@ -1,9 +1,8 @@
 """Fingerprints of the log, so that a changed or lost entry is found and named.
 
 The auditor reads every entry and now and then appends ``LogSealed``: a rolling SHA-256 over all
-entries so far and one CRC-32 per entry of the sealed range. ``audit_log`` recomputes them:
-the digest
-says whether anything changed, the checksums say where. The first seal starts at sequence 1.
+entries so far and one CRC-32 per entry of the sealed range. ``audit_log`` recomputes them: the
+digest says whether anything changed, the checksums say where. The first seal starts at sequence 1.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import structlog
 from bus.errors import AppendConflict
 from bus.log import Log, Recorded, entry
 from bus.progress import OnProgress, ignore_progress
-from events import codec, subjects
+from events import codec
 from events.errors import CodecError
 from events.ops import LogSealed
 
@@ -54,7 +53,6 @@ class _Range:
 
     def __init__(self, first: int, digest: str) -> None:
         self.first = first
-        self._previous = digest
         self._hash = hashlib.sha256(bytes.fromhex(digest))
         self.checksums = bytearray()
         self.subjects: list[str] = []
@@ -66,6 +64,15 @@ class _Range:
         checksum = zlib.crc32(recorded.payload, zlib.crc32(prefix))
         self.checksums += checksum.to_bytes(4, "big")
         self.subjects.append(recorded.subject)
+
+    def add_lost(self) -> None:
+        """Take the place of an entry that is not there; no seal can fit any more."""
+        self._hash.update(b"lost")
+        self.checksums += bytes(4)
+        self.subjects.append("")
+
+    def checksum(self, place: int) -> bytes:
+        return bytes(self.checksums[4 * place : 4 * place + 4])
 
     @property
     def count(self) -> int:
@@ -140,32 +147,57 @@ async def _seal(log: Log, sealed: _Range, newest: Recorded, last_seal: int) -> i
 
 async def audit_log(log: Log) -> AuditReport:
     """Return whether every sealed entry is what it was when it was sealed."""
-    seals = await _seals(log)
-    flaws: list[Flaw] = []
-    digest = _START
-    position = 0
-    sealed = 0
-    open_range = _Range(1, digest)
-    pending_seals = iter(seals)
-    seal = next(pending_seals, None)
+    found = _Audit(await _seals(log))
     end = (await log.info()).last_sequence
     async with log.read() as reader:
-        while position < end and (batch := await reader.batch(5.0)):
+        while found.position < end and (batch := await reader.batch(5.0)):
             for recorded in batch:
-                for lost in range(position + 1, recorded.sequence):
-                    flaws.append(_missing(lost))
-                    open_range.checksums += bytes(4)
-                    open_range.subjects.append("")
-                position = recorded.sequence
-                open_range.add(recorded)
-                if seal is not None and recorded.sequence == seal.last:
-                    flaws += _compare(open_range, seal)
-                    sealed += open_range.count
-                    open_range = _Range(seal.last + 1, seal.digest)
-                    digest = seal.digest
-                    seal = next(pending_seals, None)
-    flaws += [_missing(lost) for lost in range(position + 1, end + 1)]
-    return AuditReport(sealed=sealed, unsealed=open_range.count, digest=digest, flaws=tuple(flaws))
+                found.take(recorded)
+    found.lose_until(end + 1)
+    return found.report()
+
+
+class _Audit:
+    """Goes through the log entry by entry, lost ones included, and checks each seal it passes."""
+
+    def __init__(self, seals: Sequence[LogSealed]) -> None:
+        self.position = 0
+        self._seals = iter(seals)
+        self._seal = next(self._seals, None)
+        self._range = _Range(1, _START)
+        self._digest = _START
+        self._sealed = 0
+        self._flaws: list[Flaw] = []
+
+    def take(self, recorded: Recorded) -> None:
+        self.lose_until(recorded.sequence)
+        self._range.add(recorded)
+        self._pass(recorded.sequence)
+
+    def lose_until(self, sequence: int) -> None:
+        for lost in range(self.position + 1, sequence):
+            self._flaws.append(_missing(lost))
+            self._range.add_lost()
+            self._pass(lost)
+
+    def _pass(self, sequence: int) -> None:
+        self.position = sequence
+        seal = self._seal
+        if seal is None or sequence != seal.last:
+            return
+        self._flaws += _compare(self._range, seal)
+        self._sealed += self._range.count
+        self._digest = seal.digest
+        self._range = _Range(seal.last + 1, seal.digest)
+        self._seal = next(self._seals, None)
+
+    def report(self) -> AuditReport:
+        return AuditReport(
+            sealed=self._sealed,
+            unsealed=self._range.count,
+            digest=self._digest,
+            flaws=tuple(self._flaws),
+        )
 
 
 async def _seals(log: Log) -> Sequence[LogSealed]:
@@ -195,25 +227,19 @@ def _missing(sequence: int) -> Flaw:
 def _compare(found: _Range, seal: LogSealed) -> list[Flaw]:
     if found.digest == seal.digest:
         return []
-    flaws = [
-        Flaw(
-            sequence=found.first + n // 4,
-            subject=found.subjects[n // 4],
-            kind="changed",
-            detail=f"checksum {found.checksums[n : n + 4].hex()} instead of "
-            f"{seal.checksums[n : n + 4].hex()}",
-        )
-        for n in range(0, len(seal.checksums), 4)
-        if found.subjects[n // 4] and found.checksums[n : n + 4] != seal.checksums[n : n + 4]
-    ]
-    if not flaws and "" not in found.subjects:
+    # The range is longer than the seal's where the seal before this one is lost.
+    skipped = seal.first - found.first
+    flaws = []
+    for place in range(len(seal.checksums) // 4):
+        subject = found.subjects[skipped + place]
+        is_now = found.checksum(skipped + place)
+        was = seal.checksums[4 * place : 4 * place + 4]
+        if subject and is_now != was:
+            detail = f"checksum {is_now.hex()} instead of {was.hex()}"
+            sequence = seal.first + place
+            flaws.append(Flaw(sequence=sequence, subject=subject, kind="changed", detail=detail))
+    if not flaws and skipped == 0 and "" not in found.subjects:
         # Lost entries are reported as such and explain the digest.
-        flaws = [
-            Flaw(
-                sequence=seal.last,
-                subject=subjects.PREFIX,
-                kind="digest",
-                detail=f"entries {seal.first}..{seal.last} do not give the sealed digest",
-            )
-        ]
+        detail = f"entries {seal.first}..{seal.last} do not give the sealed digest"
+        flaws = [Flaw(sequence=seal.last, subject="", kind="digest", detail=detail)]
     return flaws

@@ -63,12 +63,11 @@ class _Attempts:
 class JetStreamLog:
     """The log of one account on a nats-server; build with ``connect``."""
 
-    def __init__(self, client: Client, account: AccountId, created: str) -> None:
+    def __init__(self, client: Client, account: AccountId) -> None:
         """Wrap a connected client; ``connect`` does this."""
         self._client = client
         self._account = account
         self._stream = stream_name(account)
-        self._created = created
         self._publisher = AckedPublisher(client)
         self.reconnects = 0
 
@@ -115,8 +114,8 @@ class JetStreamLog:
             raise LogUnavailable(
                 f"no nats-server at {url}", "start it, or check the address"
             ) from error
-        description = await ensure_stream(client, account, create=create)
-        log = cls(client, account, description["created"])
+        await ensure_stream(client, account, create=create)
+        log = cls(client, account)
         await log._publisher.open()
         opened.append(log)
         return log

@@ -118,11 +118,6 @@ class DataDirectory:
         return self.path / "nats"
 
     @property
-    def postgres(self) -> Path:
-        """The database cluster."""
-        return self.path / "postgres"
-
-    @property
     def logs(self) -> Path:
         """The folder of log files."""
         return self.path / "logs"

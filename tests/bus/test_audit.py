@@ -76,6 +76,19 @@ async def test_a_lost_entry_is_named() -> None:
     assert [flaw.sequence for flaw in flaws] == [33]
 
 
+@pytest.mark.parametrize("lost", [20, 51, 52])
+async def test_a_loss_at_a_seal_does_not_hide_what_is_changed_after_it(lost: int) -> None:
+    """The last entry of a sealed range, or a seal itself, may be the one that is lost."""
+    log = await sealed_log()
+    changed = 60
+    payload = bytearray(log.entries[changed - 1].payload)
+    payload[-1] ^= 1
+    tamper(log, changed, payload=bytes(payload))
+    log._entries = [stored for stored in log._entries if stored.sequence != lost]
+    flaws = (await audit_log(_Sparse(log))).flaws
+    assert [(flaw.sequence, flaw.kind) for flaw in flaws] == [(lost, "missing"), (60, "changed")]
+
+
 class _Sparse(MemoryLog):
     """A log with a hole, as a damaged stream shows itself."""
 
