@@ -23,6 +23,25 @@ class Phase(StrEnum):
     CLOSING_AUCTION = "closing_auction"
 
 
+class Venue(StrEnum):
+    """The exchange a market record comes from; ``UNIFIED`` is both in one stream."""
+
+    KRX = "krx"
+    NXT = "nxt"
+    UNIFIED = "unified"
+
+
+class InstrumentKind(StrEnum):
+    """What kind of security an issue is."""
+
+    STOCK = "stock"
+    ETF = "etf"
+    ETN = "etn"
+    ELW = "elw"
+    REIT = "reit"
+    OTHER = "other"
+
+
 class Aggressor(IntEnum):
     """Side that crossed the spread."""
 
@@ -63,6 +82,23 @@ class TradeFrame(MarketEvent, frozen=True, kw_only=True, tag="TradeFrame.1"):
         return f"market.trade.{self.symbol}"
 
 
+class VenueTradeFrame(MarketEvent, frozen=True, kw_only=True, tag="VenueTradeFrame.1"):
+    """Trades of one symbol at NXT, or at both exchanges in one stream.
+
+    A type of its own: prices, volumes and the opening of another venue must never be taken for
+    those of KRX by a decider that asked for trades.
+    """
+
+    venue: Venue
+    symbol: Symbol
+    trades: tuple[Trade, ...]
+
+    @property
+    def topic(self) -> str:
+        """``market.trade-<venue>.<symbol>``."""
+        return f"market.trade-{self.venue}.{self.symbol}"
+
+
 class QuoteFrame(MarketEvent, frozen=True, kw_only=True, tag="QuoteFrame.1"):
     """The visible order book of one symbol, best level first, at most ten levels a side.
 
@@ -85,8 +121,123 @@ class QuoteFrame(MarketEvent, frozen=True, kw_only=True, tag="QuoteFrame.1"):
         return f"market.quote.{self.symbol}"
 
 
+class VenueQuoteFrame(MarketEvent, frozen=True, kw_only=True, tag="VenueQuoteFrame.1"):
+    """The visible order book of one symbol at NXT, or of both exchanges together.
+
+    Levels as in ``QuoteFrame``; a type of its own for the same reason as ``VenueTradeFrame``.
+    """
+
+    venue: Venue
+    symbol: Symbol
+    time: int
+    ask_prices: tuple[int, ...]
+    ask_quantities: tuple[int, ...]
+    bid_prices: tuple[int, ...]
+    bid_quantities: tuple[int, ...]
+
+    @property
+    def topic(self) -> str:
+        """``market.quote-<venue>.<symbol>``."""
+        return f"market.quote-{self.venue}.{self.symbol}"
+
+
+class ExpectedMatch(MarketEvent, frozen=True, kw_only=True, tag="ExpectedMatch.1"):
+    """The indicative match of an auction in one symbol: what would trade if it ended now.
+
+    ``price`` and ``quantity`` are 0 while nothing would. ``cumulative_volume`` and
+    ``cumulative_value`` count the session's real trades so far.
+    """
+
+    symbol: Symbol
+    time: int
+    price: int
+    quantity: int
+    cumulative_volume: int
+    cumulative_value: int
+    venue: Venue = Venue.KRX
+
+    @property
+    def topic(self) -> str:
+        """``market.expected.<symbol>``."""
+        return f"market.expected.{self.symbol}"
+
+
+class MarketOperation(MarketEvent, frozen=True, kw_only=True, tag="MarketOperation.1"):
+    """The exchange's word on the state of one symbol: halt, volatility interruption, operation.
+
+    ``code`` and ``expected_code`` are the exchange's operation codes (112 the market opens, 121 the
+    closing auction starts, 174 a circuit breaker was triggered …), ``designation`` as in
+    ``SymbolReference.status_code``. ``reason`` is empty without a halt. ``symbol`` is empty in the
+    unified feed, whose records do not name it.
+    """
+
+    symbol: Symbol
+    halted: bool
+    reason: str
+    code: str
+    expected_code: str
+    designation: str
+    interrupted: bool
+    interrupted_after_hours: bool
+    venue: Venue = Venue.KRX
+
+    @property
+    def topic(self) -> str:
+        """``market.status.<symbol>``."""
+        return f"market.status.{self.symbol or 'ALL'}"
+
+
+class NetAssetValue(MarketEvent, frozen=True, kw_only=True, tag="NetAssetValue.1"):
+    """Indicative net asset value of one ETF share in hundredths of a won (10,251.37 → 1025137)."""
+
+    symbol: Symbol
+    centiwon: int
+    change_centiwon: int
+    open_centiwon: int
+    high_centiwon: int
+    low_centiwon: int
+
+    @property
+    def topic(self) -> str:
+        """``market.nav.<symbol>``."""
+        return f"market.nav.{self.symbol}"
+
+
+class SymbolProgramFlow(MarketEvent, frozen=True, kw_only=True, tag="SymbolProgramFlow.1"):
+    """Program trading in one symbol so far today: shares and won, and what still waits (shares)."""
+
+    symbol: Symbol
+    time: int
+    sold_quantity: int
+    sold_value: int
+    bought_quantity: int
+    bought_value: int
+    waiting_sell_quantity: int
+    waiting_buy_quantity: int
+    venue: Venue = Venue.KRX
+
+    @property
+    def topic(self) -> str:
+        """``market.program.<symbol>``."""
+        return f"market.program.{self.symbol}"
+
+
 class IndexLevel(MarketEvent, frozen=True, kw_only=True, tag="IndexLevel.1"):
     """Level of a market index in hundredths of a point (KOSPI 2,731.46 → 273146)."""
+
+    index: str
+    time: int
+    centipoints: int
+    previous_close_centipoints: int
+
+    @property
+    def topic(self) -> str:
+        """``market.index.<index>``."""
+        return f"market.index.{self.index}"
+
+
+class ExpectedIndexLevel(MarketEvent, frozen=True, kw_only=True, tag="ExpectedIndexLevel.1"):
+    """Where an index would stand at the indicative matches of its issues, in hundredths."""
 
     index: str
     time: int
@@ -117,6 +268,7 @@ class SymbolReference(MarketEvent, frozen=True, kw_only=True, tag="SymbolReferen
 
     ``market`` is ``KOSPI`` or ``KOSDAQ``. ``status_code`` is the exchange designation (51
     administrative, 52 danger, 53 warning, 54 caution, 58 halted, 59 overheated, otherwise 00).
+    ``kind`` decides tick table and tax; ``nxt`` tells whether the second exchange trades it too.
     """
 
     symbol: Symbol
@@ -127,6 +279,8 @@ class SymbolReference(MarketEvent, frozen=True, kw_only=True, tag="SymbolReferen
     lower_limit: int
     upper_limit: int
     status_code: str
+    kind: InstrumentKind = InstrumentKind.STOCK
+    nxt: bool = False
 
     @property
     def topic(self) -> str:

@@ -67,8 +67,9 @@ class FeedGap(OpsEvent, frozen=True, kw_only=True, tag="FeedGap.1"):
 
     @property
     def identity(self) -> str:
-        """One per service and end."""
-        return f"gap-{self.service}-{self.ended_at}-{self.begun_at}"
+        """One per service, span and symbols."""
+        span = f"gap-{self.service}-{self.ended_at}-{self.begun_at}"
+        return f"{span}-{self.symbols[0]}-{len(self.symbols)}" if self.symbols else span
 
 
 class Degraded(OpsEvent, frozen=True, kw_only=True, tag="Degraded.1"):
@@ -98,12 +99,14 @@ class Recovered(OpsEvent, frozen=True, kw_only=True, tag="Recovered.1"):
 class SlotsChanged(OpsEvent, frozen=True, kw_only=True, tag="SlotsChanged.1"):
     """Which subscriptions are held and which wait, after the gateway applied the requests.
 
-    Entries are ``<feed>:<symbol>``, strongest first.
+    Entries are ``<feed>:<symbol>``, strongest first; ``reasons`` says for each of them, held or
+    waiting, why it is wanted (``position``, ``armed KMP``).
     """
 
     held: tuple[str, ...]
     waiting: tuple[str, ...]
     budget: int
+    reasons: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -136,6 +139,36 @@ class FrameSetAside(OpsEvent, frozen=True, kw_only=True, tag="FrameSetAside.1"):
     def identity(self) -> str:
         """One per service, instant and ordinal."""
         return f"frame-{self.service}-{self.at}-{self.ordinal}"
+
+
+class CallRefusedTooFast(OpsEvent, frozen=True, kw_only=True, tag="CallRefusedTooFast.1"):
+    """The broker refused a call because of its rate alone; the budget was narrowed.
+
+    ``interval_ms`` is the spacing of calls of that budget from now on.
+    """
+
+    call: str
+    code: str
+    interval_ms: int
+    ordinal: int
+
+    @property
+    def identity(self) -> str:
+        """One per service, instant and ordinal."""
+        return f"toofast-{self.service}-{self.at}-{self.ordinal}"
+
+
+class RecordWidthChanged(OpsEvent, frozen=True, kw_only=True, tag="RecordWidthChanged.1"):
+    """A feed's records have a number of columns never seen before; they are read from the front."""
+
+    feed: str
+    width: int
+    known: tuple[int, ...]
+
+    @property
+    def identity(self) -> str:
+        """One per service, feed, width and instant."""
+        return f"width-{self.service}-{self.feed}-{self.width}-{self.at}"
 
 
 class DivergenceFound(OpsEvent, frozen=True, kw_only=True, tag="DivergenceFound.1"):

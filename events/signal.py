@@ -63,6 +63,30 @@ class Regime(StrEnum):
     STRONG = "strong"
 
 
+class MasterFileRead(Event, frozen=True, kw_only=True, tag="MasterFileRead.1"):
+    """One of the broker's master files was read before the session.
+
+    ``digest`` is the SHA-256 (hex) of the file as downloaded, ``issues`` its records, ``tradable``
+    how many of them pass every universe flag.
+    """
+
+    trading_date: TradingDate
+    file: str
+    digest: str
+    issues: int
+    tradable: int
+
+    @property
+    def topic(self) -> str:
+        """``signal.masters``."""
+        return "signal.masters"
+
+    @property
+    def identity(self) -> str:
+        """One per file and session."""
+        return f"master-{self.trading_date}-{self.file}"
+
+
 class RegimeSet(Event, frozen=True, kw_only=True, tag="RegimeSet.1"):
     """The market regime for one session; without it the regime is NORMAL."""
 
@@ -82,10 +106,30 @@ class RegimeSet(Event, frozen=True, kw_only=True, tag="RegimeSet.1"):
 
 
 class Feed(StrEnum):
-    """A real-time feed of one symbol."""
+    """A real-time feed of one symbol, or of one index for the feeds that begin with ``INDEX``.
+
+    Without a venue in the name it is that of KRX. Each costs one subscription, twins too.
+    """
 
     TRADES = "trades"
     QUOTES = "quotes"
+    EXPECTED = "expected"
+    PROGRAM = "program"
+    OPERATION = "operation"
+    NAV = "nav"
+    INDEX = "index"
+    INDEX_EXPECTED = "index_expected"
+    INDEX_PROGRAM = "index_program"
+    NXT_TRADES = "nxt_trades"
+    NXT_QUOTES = "nxt_quotes"
+    NXT_EXPECTED = "nxt_expected"
+    NXT_PROGRAM = "nxt_program"
+    NXT_OPERATION = "nxt_operation"
+    UNIFIED_TRADES = "unified_trades"
+    UNIFIED_QUOTES = "unified_quotes"
+    UNIFIED_EXPECTED = "unified_expected"
+    UNIFIED_PROGRAM = "unified_program"
+    UNIFIED_OPERATION = "unified_operation"
 
 
 class SlotPriority(IntEnum):

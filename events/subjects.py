@@ -17,6 +17,12 @@ PREFIX = "kst"
 _DEPTH: dict[tuple[str, str], int] = {
     ("market", "trade"): 3,
     ("market", "quote"): 3,
+    ("market", "trade-nxt"): 3,
+    ("market", "quote-nxt"): 3,
+    ("market", "trade-unified"): 3,
+    ("market", "quote-unified"): 3,
+    ("market", "expected"): 3,
+    ("market", "nav"): 3,
     ("market", "index"): 3,
     ("market", "program"): 3,
     ("market", "status"): 3,

@@ -191,3 +191,35 @@ class BookShown(Outcome, frozen=True, kw_only=True):
     symbol: Symbol
     asks: tuple[tuple[int, int], ...]
     bids: tuple[tuple[int, int], ...]
+
+
+class ExpectedShown(Outcome, frozen=True, kw_only=True):
+    """The indicative match of an issue in an auction; price and quantity 0 while there is none."""
+
+    symbol: Symbol
+    price: int
+    quantity: int
+
+
+class StatusShown(Outcome, frozen=True, kw_only=True):
+    """The state of one issue changed: halted or not, in a volatility interruption or not.
+
+    ``reference_price`` is the price from which the interruption is measured.
+    """
+
+    symbol: Symbol
+    halted: bool
+    reason: str
+    interrupted: bool
+    reference_price: int
+
+
+class MarketStatusShown(Outcome, frozen=True, kw_only=True):
+    """The state of the whole market changed.
+
+    ``code`` is the operation code that the exchange announces: 174/175 circuit breaker triggered
+    and released, 387/388 and 397/398 sidecar against sells and against buys, 110/112/121/129 the
+    phases of the session.
+    """
+
+    code: str
