@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from bus.direct_client import DirectClient
 from bus.errors import (
     AppendConflict,
     AppendUnknown,
@@ -63,7 +63,7 @@ class _Attempts:
 class JetStreamLog:
     """The log of one account on a nats-server; build with ``connect``."""
 
-    def __init__(self, client: Client, account: AccountId) -> None:
+    def __init__(self, client: DirectClient, account: AccountId) -> None:
         """Wrap a connected client; ``connect`` does this."""
         self._client = client
         self._account = account
@@ -84,7 +84,7 @@ class JetStreamLog:
             ServerTooOld: the server lacks atomic batches.
             StreamMismatch: the log exists with other settings.
         """
-        client = Client()
+        client = DirectClient()
         opened: list[JetStreamLog] = []
 
         async def on_reconnect() -> None:
@@ -106,6 +106,7 @@ class JetStreamLog:
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.1,  # type: ignore[arg-type] # seconds; floats work
                     connect_timeout=5,
+                    skip_subject_validation=True,  # subjects are built by ``events.subjects``
                     reconnected_cb=on_reconnect,
                     error_cb=on_error,
                     allow_reconnect=True,
@@ -131,7 +132,7 @@ class JetStreamLog:
         return self._account
 
     @property
-    def client(self) -> Client:
+    def client(self) -> DirectClient:
         """The connection, for what is not the log: none of it may decide anything."""
         return self._client
 
@@ -279,13 +280,20 @@ class JetStreamLog:
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def read(self, *, after: int = 0, topics: Sequence[str] = (">",)) -> JetStreamReader:
+    def read(
+        self,
+        *,
+        after: int = 0,
+        topics: Sequence[str] = (">",),
+        unhurried: Sequence[str] = (),
+    ) -> JetStreamReader:
         """Return a gap-checking reader past ``after``; see ``Log.read``."""
         return JetStreamReader(
             self._client,
             self._stream,
             after=after,
             filters=[subjects.pattern(self._account, topic) for topic in topics],
+            unhurried=[subjects.pattern(self._account, family) for family in unhurried],
             reconnects=lambda: self.reconnects,
         )
 

@@ -100,10 +100,18 @@ class Log(Protocol):
         """
         ...
 
-    def read(self, *, after: int = 0, topics: Sequence[str] = (">",)) -> Reader:
+    def read(
+        self,
+        *,
+        after: int = 0,
+        topics: Sequence[str] = (">",),
+        unhurried: Sequence[str] = (),
+    ) -> Reader:
         """Return a reader of the entries past sequence ``after`` on any of ``topics``.
 
-        Topics have no account prefix and may use the wildcards ``*`` and a final ``>``.
+        Topics have no account prefix and may use the wildcards ``*`` and a final ``>``. Entries of
+        ``unhurried`` families (``market.trade``) need not be returned at once: alone they may wait
+        two milliseconds for company, and never make another entry wait. The order stays the log's.
         """
         ...
 

@@ -68,7 +68,13 @@ class MemoryLog:
         self._identities[entry.identity] = sequence
         return sequence
 
-    def read(self, *, after: int = 0, topics: Sequence[str] = (">",)) -> MemoryReader:
+    def read(
+        self,
+        *,
+        after: int = 0,
+        topics: Sequence[str] = (">",),
+        unhurried: Sequence[str] = (),
+    ) -> MemoryReader:
         """Return a reader past ``after``; see ``Log.read``."""
         return MemoryReader(self, after, topics)
 

@@ -127,7 +127,11 @@ class Router:
         """
         async with asyncio.TaskGroup() as group:
             self._group = group
-            async with self._log.read(after=self._opening - 1, topics=self.topics) as reader:
+            async with self._log.read(
+                after=self._opening - 1,
+                topics=self.topics,
+                unhurried=("market.trade", "market.quote"),
+            ) as reader:
                 while not stop.is_set():
                     for recorded in await reader.batch(_WAIT):
                         await self._take(recorded)

@@ -87,8 +87,14 @@ class Stopwatch:
                 awaited.set()
         return sequences
 
-    def read(self, *, after: int = 0, topics: Sequence[str] = (">",)) -> Reader:
-        return self._log.read(after=after, topics=topics)
+    def read(
+        self,
+        *,
+        after: int = 0,
+        topics: Sequence[str] = (">",),
+        unhurried: Sequence[str] = (),
+    ) -> Reader:
+        return self._log.read(after=after, topics=topics, unhurried=unhurried)
 
     async def last(self, topic: str) -> Recorded | None:
         return await self._log.last(topic)

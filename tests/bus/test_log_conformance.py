@@ -143,6 +143,20 @@ async def test_a_reader_follows_what_is_appended_later(log: Log) -> None:
         assert [entry.sequence for entry in await waiting] == [1]
 
 
+async def test_unhurried_entries_keep_their_place_and_hold_nobody_up(log: Log) -> None:
+    """An urgent entry takes the unhurried ones before it along, in the order of the log."""
+    topics = ["market.trade.A", "market.trade.B", "trading.intent.1", "market.trade.C"]
+    async with log.read(unhurried=("market.trade",)) as reader:
+        for number, topic in enumerate(topics):
+            await log.append([an_entry(log, topic, b"%d" % number)])
+        found: list[Recorded] = []
+        while len(found) < len(topics):
+            batch = await reader.batch(2.0)
+            assert batch, "the reader stopped before the end"
+            found += batch
+    assert [recorded.sequence for recorded in found] == [1, 2, 3, 4]
+
+
 async def test_pending_tells_how_far_behind_a_reader_is(log: Log) -> None:
     """Zero once everything has been handed out."""
     await log.append([an_entry(log, "ops.a", b"%d" % n) for n in range(20)])

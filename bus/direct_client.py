@@ -1,0 +1,77 @@
+"""nats-py's client without the task between the socket and whoever waits for a message.
+
+The library puts every message into a queue and lets a task of the subscription take it out, after
+parsing its headers with the parser for e-mail. Acknowledgements and log entries come in tens of
+thousands a second; for them both are most of the cost. A subscription opened with ``listen`` gets
+its messages as bytes, at once, in the order of the socket.
+
+What always holds: everything else about the connection (reconnect, authentication, keep-alive) is
+the library's; ``listen`` refuses a library that no longer passes messages through here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Final
+
+from nats.aio.client import Client
+from nats.aio.subscription import Subscription
+
+Take = Callable[[bytes, bytes, bytes, bytes], None]
+"""Called with subject, reply, payload and raw headers; must not block."""
+
+_PASSED: Final = ["self", "sid", "subject", "reply", "data", "headers"]
+
+
+class DirectClient(Client):
+    """A ``Client`` whose ``listen`` delivers without a queue."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._takers: dict[int, Take] = {}
+
+    async def listen(self, subject: str, take: Take) -> Subscription:
+        """Subscribe to ``subject`` and hand every message over as bytes."""
+        found = list(inspect.signature(Client._process_msg).parameters)
+        if found != _PASSED:
+            raise TypeError(f"nats-py passes messages as {found}, expected {_PASSED}")
+        subscription: Subscription = await self.subscribe(subject)
+        self._takers[subscription._id] = take
+        return subscription
+
+    async def unlisten(self, subscription: Subscription) -> None:
+        """End a subscription opened with ``listen``."""
+        await subscription.unsubscribe()
+        self._takers.pop(subscription._id, None)
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        take = self._takers.get(sid)
+        if take is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        else:
+            # The library passes nothing at all for a message without headers.
+            take(subject, reply, data, headers or b"")
+
+
+def header(headers: bytes, name: bytes) -> str:
+    """Return the value of a header in a raw NATS header block, empty when it is not there.
+
+    ``NATS/1.0[ <status>[ <description>]]`` followed by ``<name>: <value>`` lines, each ended by
+    CR LF (NATS client protocol, HMSG).
+    """
+    start = headers.find(b"\r\n" + name + b":")
+    if start < 0:
+        return ""
+    start += len(name) + 3
+    return headers[start : headers.index(b"\r\n", start)].decode().strip()
+
+
+def status(headers: bytes) -> tuple[str, str]:
+    """Return (status, description) of a raw NATS header block, empty texts without one."""
+    line = headers[: headers.find(b"\r\n")].decode() if headers else ""
+    _, _, rest = line.partition(" ")
+    code, _, description = rest.strip().partition(" ")
+    return code, description
