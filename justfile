@@ -35,9 +35,25 @@ test *ARGS: environment
 test-slow *ARGS: environment
     {{bin}}/python -m pytest -m slow {{ARGS}}
 
+# Third-party KIS clients, installed unmodified in environments of their own, on the simulator.
+conformance *ARGS: environment client-environments
+    {{bin}}/python -m tests.conformance {{ARGS}}
+
+# An hour of market in three minutes under cuts, stalls, throttling and lost notices.
+storm: environment
+    {{bin}}/python -m pytest -m "" -k hour tests/chaos/test_storm.py
+
 # Figures for the claims of speed, as ratios within one run.
 bench: environment
     for file in tests/bench/bench_*.py; do {{bin}}/python -m "tests.bench.$(basename "$file" .py)"; done
+
+# Coverage-guided fuzzing of every parser, in an environment of its own; findings stay in .cache/fuzz.
+fuzz SECONDS="300": environment
+    mkdir -p .cache/fuzz
+    PYTHONPATH=".:$({{bin}}/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+        uv run --quiet --no-project --python {{bin}}/python --with atheris python -m tests.fuzz \
+        .cache/fuzz -artifact_prefix=.cache/fuzz/ -max_total_time={{SECONDS}} -max_len=4096 \
+        -print_final_stats=1
 
 # Everything a change must pass; the last line is that of the tests.
 check: lint
@@ -62,6 +78,10 @@ lock:
         pyproject.toml --extra data --group dev -o requirements.lock
     uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
         pyproject.toml --extra rl -o requirements-rl.lock
+    for file in tests/conformance/requirements-*.in; do \
+        uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+            "$file" -o "${file%.in}.txt"; \
+    done
 
 # Make .venv hold exactly what the lock says; does nothing when it does already.
 [private]
@@ -75,3 +95,19 @@ environment:
     uv pip sync --quiet --python {{bin}}/python --require-hashes requirements.lock
     uv pip install --quiet --python {{bin}}/python --no-deps --editable .
     echo "$wanted" > .venv/lock-in-force
+
+# Make one environment per client under .conformance; does nothing for those that hold already.
+[private]
+client-environments:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for file in tests/conformance/requirements-*.txt; do
+        name=$(basename "$file" .txt)
+        place=.conformance/${name#requirements-}
+        wanted=$(sha256sum "$file")
+        if [ "$(cat "$place/requirements-in-force" 2>/dev/null)" = "$wanted" ]; then continue; fi
+        echo "setting up $place" >&2
+        uv venv --quiet --clear --python 3.11 "$place"
+        uv pip sync --quiet --python "$place/bin/python" --require-hashes "$file"
+        echo "$wanted" > "$place/requirements-in-force"
+    done

@@ -15,6 +15,7 @@ from bus.errors import (
     IdentityReused,
     LogRegressed,
     LogUnavailable,
+    RawBlockUnreadable,
     ServerTooOld,
     StreamMismatch,
 )
@@ -24,6 +25,16 @@ from bus.memory_log import MemoryLog
 from bus.nats_server import NatsServer, free_port
 from bus.processor import Processor
 from bus.progress import OnProgress, Progress, ServiceProgress, ignore_progress
+from bus.raw_recorder import RawRecorder
+from bus.raw_stream import (
+    RawFrame,
+    RawReader,
+    RecordedFrame,
+    Retention,
+    decode_block,
+    encode_block,
+    raw_stream_name,
+)
 from bus.rederivation import Rederivation, logged_sessions, rederive
 from bus.runner import ProcessorFactory, run_processor
 from bus.time_source import ManualTime, SharedTime, SystemTime, TimeSource
@@ -52,9 +63,15 @@ __all__ = [
     "Processor",
     "ProcessorFactory",
     "Progress",
+    "RawBlockUnreadable",
+    "RawFrame",
+    "RawReader",
+    "RawRecorder",
     "Reader",
     "Recorded",
+    "RecordedFrame",
     "Rederivation",
+    "Retention",
     "ServerTooOld",
     "ServiceProgress",
     "SharedTime",
@@ -62,11 +79,14 @@ __all__ = [
     "SystemTime",
     "TimeSource",
     "audit_log",
+    "decode_block",
     "die_with_parent",
+    "encode_block",
     "entry",
     "free_port",
     "ignore_progress",
     "logged_sessions",
+    "raw_stream_name",
     "rederive",
     "run_auditor",
     "run_processor",

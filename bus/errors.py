@@ -9,6 +9,7 @@ BusError
 ├── AppendUnknown         no answer; the entries may or may not be stored
 ├── IdentityReused        the same id was stored before with other bytes
 ├── Divergence            a processor derived something else than the log holds
+├── RawBlockUnreadable    a block of undecoded frames that cannot be taken apart
 └── DataDirectoryError    the data directory cannot be used
 """
 
@@ -113,6 +114,15 @@ class Divergence(BusError):
         self.kind = kind
         self.expected = expected
         self.found = found
+
+
+class RawBlockUnreadable(BusError):
+    """A block of undecoded frames is damaged or of a later layout."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"a block of undecoded frames cannot be read ({reason}): use the version that wrote it"
+        )
 
 
 class DataDirectoryError(BusError):

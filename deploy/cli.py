@@ -85,6 +85,158 @@ def demo(
     return demo_command(request, as_json=as_json)
 
 
+@app.command(
+    epilog="Example: kst simulator --environment real --scenario bad-morning.yaml --admin-port 0"
+)
+@reported
+def simulator(
+    *,
+    environment: Annotated[
+        str, typer.Option(help="Which service is imitated: paper or real.", metavar="paper|real")
+    ] = "paper",
+    era: Annotated[
+        str | None,
+        typer.Option(
+            help="Widths of real-time records: A before 2025-03-04, B, C from 2026-09-14. "
+            "Default: by the date.",
+            metavar="A|B|C",
+        ),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=2_000, help="Simulated seconds per second.")
+    ] = 1.0,
+    bars: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of recorded KRX bars (krx_minute/, krx_daily/). Default: a made-up day."
+        ),
+    ] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(help="KRX trading day. Default: today or the session before.", metavar="DATE"),
+    ] = None,
+    symbols: Annotated[
+        int | None,
+        typer.Option(min=1, max=2_000, help="How many symbols trade. Default: 20, recorded 40."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of a made-up day.")] = 7,
+    trades_per_minute: Annotated[
+        int, typer.Option(min=1, max=2_000, help="Trades a symbol and minute, at least.")
+    ] = 30,
+    rest_port: Annotated[int, typer.Option(help="Port of the REST side, 0 for a free one.")] = 0,
+    ws_port: Annotated[int, typer.Option(help="Port of the WebSocket, 0 for a free one.")] = 0,
+    admin_port: Annotated[
+        int | None,
+        typer.Option(help="Port of the test bench, 0 for a free one. Default: no test bench."),
+    ] = None,
+    accounts: Annotated[
+        Path | None,
+        typer.Option(help="YAML list of accounts with their keys. Default: keys are made up."),
+    ] = None,
+    generated_accounts: Annotated[
+        int, typer.Option("--generated-accounts", min=1, max=100, help="How many to make up.")
+    ] = 1,
+    scenario: Annotated[
+        Path | None, typer.Option(help="YAML file of what goes wrong, when and how often.")
+    ] = None,
+    start_at: Annotated[
+        str | None,
+        typer.Option(
+            help="KST time at which the day begins. Default: ten seconds before the open.",
+            metavar="HH:MM",
+        ),
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Go on with the next day instead of ending.")
+    ] = False,
+    everything: Annotated[
+        bool,
+        typer.Option("--everything", help="Paper also serves what KIS has on the real host only."),
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Serve the KIS Open API on this machine: REST, WebSocket and an exchange that matches orders.
+
+    Any client can be pointed at it; nothing leaves this machine. Accounts and keys are made up and
+    printed once, unless --accounts gives them. A day begins shortly before the open, so trades come
+    at once. --json prints one object when the service is ready: addresses and keys.
+
+    Further examples: `kst simulator --start-at 08:50 --speed 10`,
+    `kst simulator --era A --rest-port 29443 --ws-port 31000`,
+    `kst simulator --bars data --date 2025-09-15 --loop`.
+    """
+    from deploy.simulator_command import simulator_command
+    from deploy.simulator_setup import SimulatorRequest, chosen
+    from kis_gateway.simulator import Environment, Era
+
+    request = SimulatorRequest(
+        environment=chosen(Environment, environment.lower(), "--environment"),
+        era=None if era is None else chosen(Era, era.upper(), "--era"),
+        speed=speed,
+        bars=bars,
+        date=date,
+        symbols=symbols,
+        seed=seed,
+        trades_per_minute=trades_per_minute,
+        rest_port=rest_port,
+        ws_port=ws_port,
+        admin_port=admin_port,
+        accounts=accounts,
+        generated_accounts=generated_accounts,
+        scenario=scenario,
+        start_at=start_at,
+        loop=loop,
+        everything=everything,
+    )
+    return simulator_command(request, as_json=as_json)
+
+
+kis: Final = typer.Typer(
+    name="kis", help="The connection to the broker.", no_args_is_help=True, add_completion=False
+)
+app.add_typer(kis)
+
+
+@kis.command(epilog="Example: kst kis check --symbol 005930 --seconds 10")
+@reported
+def check(
+    *,
+    symbol: Annotated[str, typer.Option(help="Issue whose price and trades are asked for.")] = (
+        "005930"
+    ),
+    seconds: Annotated[
+        float, typer.Option(min=0, max=3_600, help="How long to listen to live trades.")
+    ] = 5.0,
+    real: Annotated[
+        bool,
+        typer.Option("--real-account", help="The keys are those of an account with real money."),
+    ] = False,
+    rest_url: Annotated[
+        str, typer.Option(help="REST address, of `kst simulator` for example.")
+    ] = "",
+    ws_url: Annotated[str, typer.Option(help="WebSocket address.")] = "",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Log in with the keys in the environment and look: account, price, live trades.
+
+    Reads KST_KIS_APP_KEY, KST_KIS_APP_SECRET, KST_KIS_ACCOUNT and KST_KIS_HTS_ID; places nothing.
+    The keys are taken for those of a paper account unless --real-account is given.
+    """
+    from deploy.kis_check import CheckRequest, check_command
+    from events import Symbol
+
+    request = CheckRequest(
+        real=real,
+        symbol=Symbol(symbol),
+        seconds=seconds,
+        rest_url=rest_url,
+        websocket_url=ws_url,
+    )
+    return check_command(request, as_json=as_json)
+
+
 @app.command(epilog="Example: kst verify 2025-09-15 --data-dir kst-data/2025-09-15-1")
 @reported
 def verify(
@@ -122,6 +274,33 @@ def status(*, data_dir: DataDir = None, as_json: AsJson = False, debug: Debug = 
     from deploy.status import status_command
 
     return status_command(data_dir, as_json=as_json)
+
+
+raw: Final = typer.Typer(
+    help="Undecoded frames of a run: what the broker sent, byte for byte.", no_args_is_help=True
+)
+app.add_typer(raw, name="raw")
+
+
+@raw.command("replay", epilog="Example: kst raw replay --data-dir kst-data/2025-09-15-1")
+@reported
+def raw_replay(
+    *,
+    date: Annotated[
+        str | None, typer.Option(help="Trading day. Default: the day of the run.", metavar="DATE")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Decode the recorded frames of a day again with this code and compare with its log.
+
+    Says which market events are missing on the log, stand only there, or differ; the exit status is
+    1 when any does, or when nothing was recorded.
+    """
+    from deploy.raw_replay import replay_command
+
+    return replay_command(date, data_dir, as_json=as_json)
 
 
 @app.command(hidden=True, epilog="Example: kst service risk --data-dir kst-data/latest")

@@ -2,6 +2,9 @@
 
 DeployError               what is wrong, and what to do about it
 ├── InvalidDate           a date that cannot be read
+├── UnknownChoice         an option's value that is none of those it takes
+├── InvalidClock          a clock time that cannot be read
+├── AccountsUnreadable    a file of simulated accounts that cannot be read
 ├── NoSession             the exchange is closed on the date, or the calendar does not reach it
 ├── BarsMissing           no folder of minute bars, or none for the date
 ├── PortInUse             another program listens on a port of the run
@@ -12,6 +15,7 @@ DeployError               what is wrong, and what to do about it
 │   └── NoRun             there is no run in it
 ├── UnknownStrategy       no strategy of that name
 ├── ConfigurationError    a missing, unknown, mistyped or contradictory key of a file
+├── NoLiveFeed            the broker's live feed does not acknowledge a subscription
 ├── CrashLoop             a service ended again and again
 ├── ServiceFailed         a service ended in a way that a restart cannot mend
 └── NotReady              a service did not become ready in time
@@ -42,6 +46,35 @@ class InvalidDate(DeployError):
             f"{text!r} is not a date", "Write it as YYYY-MM-DD or YYYYMMDD, for example 2025-09-15."
         )
         self.text = text
+
+
+class UnknownChoice(DeployError):
+    """An option takes some words only, and this is none of them."""
+
+    def __init__(self, option: str, text: str, known: Sequence[str]) -> None:
+        super().__init__(f"{option} {text} is unknown", f"Choose one of {', '.join(known)}.")
+        self.option = option
+        self.text = text
+
+
+class InvalidClock(DeployError):
+    """A time argument that is no clock time."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text!r} is not a clock time", "Write it as HH:MM, for example 08:50.")
+        self.text = text
+
+
+class AccountsUnreadable(DeployError):
+    """A file of simulated accounts that cannot be used; values are never part of the message."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} is no file of accounts: {reason}",
+            "It is a YAML list of accounts, each with any of account, app_key, app_secret, hts_id, "
+            "cash and holdings; what is left out is made up. Without --accounts all is made up.",
+        )
+        self.path = path
 
 
 class NoSession(DeployError):
@@ -180,3 +213,14 @@ class NotReady(DeployError):
             f"The last lines of their files in {logs} say why.",
         )
         self.services = tuple(services)
+
+
+class NoLiveFeed(DeployError):
+    """The WebSocket cannot be reached, or another session holds the app key."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        super().__init__(
+            f"no subscription was acknowledged within {seconds:.0f} s by {url or 'the live feed'}",
+            "Check that no other program uses this app key (KIS allows one session) and that the "
+            "port of the WebSocket is reachable.",
+        )

@@ -32,6 +32,14 @@ PURE: Final = (
     "kis_gateway/order_inquiry.py",
     "kis_gateway/planner.py",
     "kis_gateway/router_core.py",
+    "kis_gateway/slot_book.py",
+    "kis_gateway/staleness.py",
+    "kis_gateway/sessions.py",
+    "kis_gateway/feed_backoff.py",
+    "kis_gateway/instruments.py",
+    "kis_gateway/master_records.py",
+    "kis_gateway/limiter_core.py",
+    "kis_gateway/budget.py",
 )
 """Folders and files that must be pure, relative to the repository."""
 

@@ -22,16 +22,21 @@ from bus import (
     NatsServer,
     OnProgress,
     ProcessorFactory,
+    RawRecorder,
     SharedTime,
+    entry,
     run_auditor,
     run_processor,
 )
 from deploy import processors
 from deploy.data_directory import DataDirectory
 from deploy.errors import DeployError
+from events.ops import Degraded, Recovered
 
 _ADDRESS_PATIENCE: Final = 60.0
 _SERVER_PATIENCE: Final = 20.0
+_RECORDING: Final = ("gateway", "raw_recording")
+"""Service and condition under which trouble with the undecoded frames is reported."""
 
 
 class ServerEnded(DeployError):
@@ -131,14 +136,22 @@ async def _stay(context: Context) -> None:
 
 async def _simulator(context: Context) -> None:
     from deploy.simulated_broker import run_simulator
+    from kis_gateway.redaction import guard_logs
 
+    guard_logs(os.environ)
     await run_simulator(context.directory, context.time, context.stop, context.on_progress)
 
 
 async def _gateway(context: Context) -> None:
     from deploy import run_configuration
     from kis_gateway import KisBroker, KisFeed, from_environment, run_gateway
+    from kis_gateway.account_proof import prove_account
+    from kis_gateway.masters import MasterFiles
+    from kis_gateway.redaction import guard_logs
+    from kis_gateway.rest import open_http
+    from kis_gateway.settings import Environment
 
+    guard_logs(os.environ)
     directory, ports = context.directory, context.directory.manifest.ports
     settings = from_environment(
         os.environ,
@@ -147,8 +160,15 @@ async def _gateway(context: Context) -> None:
         websocket_url=f"ws://127.0.0.1:{ports.feed}",
     )
     configuration = run_configuration.read(directory.path / "config")
-    async with KisBroker(settings, context.time) as broker:
-        feed = KisFeed(settings, broker.credentials, context.time)
+    async with (
+        RawRecorder(context.log, on_trouble=partial(_report_recording, context)) as raw,
+        KisBroker(settings, context.time, record=raw.record) as broker,
+        open_http() as http,
+        asyncio.TaskGroup() as group,
+    ):
+        await prove_account(broker, settings)
+        renewing = group.create_task(broker.credentials.keep_fresh())
+        feed = KisFeed(settings, broker.credentials, context.time, record=raw.record)
         try:
             await run_gateway(
                 log=context.log,
@@ -162,9 +182,33 @@ async def _gateway(context: Context) -> None:
                 run=context.run,
                 stop=context.stop,
                 on_progress=context.on_progress,
+                compare_calendar=settings.environment is Environment.REAL,
+                folder=directory.path / "broker",
+                master_files=MasterFiles(
+                    http, directory.path / "masters", context.time, settings.rest
+                ),
+                limits=settings.budget,
+                reports=broker.reports,
             )
         finally:
+            renewing.cancel()
             await feed.aclose()
+
+
+async def _report_recording(context: Context, lost: int, reason: str) -> None:
+    """Say on the log that undecoded frames were not stored, or (with 0) that they are again."""
+    now = context.time.now()
+    event = (
+        Degraded(
+            at=now,
+            service=_RECORDING[0],
+            condition=_RECORDING[1],
+            detail=f"{lost} undecoded frames were not stored: {reason}",
+        )
+        if lost
+        else Recovered(at=now, service=_RECORDING[0], condition=_RECORDING[1], detail=reason)
+    )
+    await context.log.append((entry(context.log.account, event),))
 
 
 async def _processor(context: Context, *, factory: ProcessorFactory) -> None:

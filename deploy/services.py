@@ -38,6 +38,7 @@ from deploy.errors import DeployError
 from deploy.service_bodies import Context
 from deploy.supervisor import EXIT_FATAL
 from events.ops import Heartbeat, ServiceStarted, ServiceStopped
+from kis_gateway.errors import AccountRefused, SettingsError
 
 _log = structlog.get_logger()
 
@@ -51,6 +52,8 @@ _LASTING: Final = (
     LogRegressed,
     ServerTooOld,
     StreamMismatch,
+    SettingsError,
+    AccountRefused,
 )
 """Errors that are the same after a restart."""
 

@@ -82,6 +82,7 @@ def simulator_settings(manifest: Manifest, environment: Mapping[str, str]) -> Si
         admin_port=manifest.ports.admin,
         # The paper service has no index and program figures; the strategies need them.
         real_only_quotations=True,
+        real_only_feeds=True,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from deploy.event_text import clock_text, describe, won
 from deploy.log_access import open_log, summarise
 from deploy.logs import errors_in
 from deploy.terminal import console, print_json
+from events.ops import SlotsChanged
 
 _FRESH = 5.0
 """Wall seconds after which a running service without a report counts as silent."""
@@ -32,11 +34,20 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     pending: int | None
 
 
+class SlotStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One subscription, held or waiting, and why it is wanted; strongest first."""
+
+    slot: str
+    held: bool
+    reason: str
+
+
 class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
     """Health of a run.
 
     ``halts`` maps brakes in force to their reason, ``degraded`` conditions that still hold to their
-    detail. ``slots`` are the subscriptions held and waiting, of the budget.
+    detail. ``slots`` counts the subscriptions held and waiting, of the budget;
+    ``subscriptions`` names them.
     """
 
     data_dir: str
@@ -50,6 +61,7 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
     set_aside: int
     feed_gaps: int
     slots: dict[str, int]
+    subscriptions: tuple[SlotStatus, ...]
     blind_gates: tuple[str, ...]
     orders: dict[str, int]
     holdings: dict[str, int]
@@ -100,11 +112,23 @@ def _result(
         slots={}
         if slots is None
         else {"held": len(slots.held), "waiting": len(slots.waiting), "budget": slots.budget},
+        subscriptions=subscriptions(slots),
         blind_gates=tuple(f"{strategy}: {gate}" for strategy, gate in summary.blind_gates),
         orders=summary.orders,
         holdings={str(symbol): shares for symbol, shares in summary.holdings.items()},
         net=summary.profit.net,
         log_errors=errors_in(directory.logs).by_name,
+    )
+
+
+def subscriptions(slots: SlotsChanged | None) -> tuple[SlotStatus, ...]:
+    """Return every subscription held or waiting, strongest first, the held ones before."""
+    if slots is None:
+        return ()
+    return tuple(
+        SlotStatus(slot=slot, held=held, reason=slots.reasons.get(slot, ""))
+        for held, listed in ((True, slots.held), (False, slots.waiting))
+        for slot in listed
     )
 
 
@@ -155,10 +179,23 @@ def _show(result: StatusResult, summary: DaySummary) -> None:
     figures.add_row("slots", ", ".join(f"{n} {name}" for name, n in result.slots.items()))
     figures.add_row("feed gaps", str(result.feed_gaps))
     out.print(figures)
+    for line in slot_lines(result.subscriptions):
+        out.print(Text(line))
     _show_trouble(result)
     for recent in summary.recent:
         line = f"{clock_text(recent.event.at)} {recent.sequence:>8}  {describe(recent.event)}"
         out.print(Text(line, style="dim"), no_wrap=True, overflow="ellipsis")
+
+
+def slot_lines(listed: Sequence[SlotStatus]) -> Iterator[str]:
+    """Yield who holds which slot and why, then who waits: a line per reason, strongest first."""
+    for held, title in ((True, "holds"), (False, "waits")):
+        by_reason: dict[str, list[str]] = {}
+        for each in listed:
+            if each.held is held:
+                by_reason.setdefault(each.reason or "no reason given", []).append(each.slot)
+        for reason, slots in by_reason.items():
+            yield f"slot {title}: {reason} ({len(slots)}): {', '.join(slots)}"
 
 
 def _show_trouble(result: StatusResult) -> None:

@@ -61,6 +61,8 @@ _json_object_decoder: Final = msgspec.json.Decoder(dict[str, Any])
 _msgpack_array_decoder: Final = msgspec.msgpack.Decoder(list[Any])
 
 _OPENING_BRACE: Final = 0x7B
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no event, text that is no UTF-8 and nesting included."""
 
 
 def encode(event: Event) -> bytes:
@@ -83,7 +85,7 @@ def decode(payload: bytes) -> Event:
             event = _json_decoder.decode(payload)
         else:
             event = _msgpack_decoder.decode(payload)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise _diagnose(payload, str(error)) from error
     if UPCASTS:
         while (upcast := UPCASTS.get(type(event))) is not None:
@@ -104,7 +106,7 @@ def _diagnose(payload: bytes, reason: str) -> Exception:
         else:
             array = _msgpack_array_decoder.decode(payload)
             tag = array[0] if array else None
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return MalformedPayload(reason, payload)
     if not isinstance(tag, str):
         return MalformedPayload("it has no type tag", payload)

@@ -82,6 +82,28 @@ class TradeFrame(MarketEvent, frozen=True, kw_only=True, tag="TradeFrame.1"):
         return f"market.trade.{self.symbol}"
 
 
+class PriceSnapshot(MarketEvent, frozen=True, kw_only=True, tag="PriceSnapshot.1"):
+    """What the broker answered when asked for one symbol's price: a look, not a trade.
+
+    Published while the real-time feed of a symbol is down or silent. ``time`` is when the answer
+    came, ``price`` the last trade's. ``cumulative_volume`` and ``cumulative_value`` count the
+    session so far; ``best_ask`` and ``best_bid`` are 0 when the answer has none.
+    """
+
+    symbol: Symbol
+    time: int
+    price: int
+    cumulative_volume: int
+    cumulative_value: int
+    best_ask: int = 0
+    best_bid: int = 0
+
+    @property
+    def topic(self) -> str:
+        """``market.snapshot.<symbol>``."""
+        return f"market.snapshot.{self.symbol}"
+
+
 class VenueTradeFrame(MarketEvent, frozen=True, kw_only=True, tag="VenueTradeFrame.1"):
     """Trades of one symbol at NXT, or at both exchanges in one stream.
 

@@ -21,6 +21,7 @@ _DEPTH: dict[tuple[str, str], int] = {
     ("market", "quote-nxt"): 3,
     ("market", "trade-unified"): 3,
     ("market", "quote-unified"): 3,
+    ("market", "snapshot"): 3,
     ("market", "expected"): 3,
     ("market", "nav"): 3,
     ("market", "index"): 3,

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kis_gateway.api import KisApi
     from kis_gateway.errors import GatewayError, SettingsError
     from kis_gateway.feed import KisFeed
     from kis_gateway.kis_broker import KisBroker
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GatewayError",
     "GatewaySettings",
+    "KisApi",
     "KisBroker",
     "KisFeed",
     "KisSettings",
@@ -39,6 +41,7 @@ __all__ = [
 _HOMES = {
     "GatewayError": "errors",
     "GatewaySettings": "service_settings",
+    "KisApi": "api",
     "KisBroker": "kis_broker",
     "KisFeed": "feed",
     "KisSettings": "settings",

@@ -15,21 +15,27 @@ import msgspec
 
 from kis_gateway.errors import FieldMissing, InquiryFailed
 
-UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
-"""What decoding a body may raise: msgspec lets invalid UTF-8 through as a plain ``ValueError``."""
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding a body may raise: msgspec lets invalid UTF-8 and endless nesting through."""
+
+_MOST_DIGITS: Final = 20
 
 _rows: Final = msgspec.json.Decoder(list[dict[str, Any]])
 _object: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 class Fields:
-    """One object of an answer."""
+    """One object of an answer; ``received`` is it with its names as they came."""
 
-    __slots__ = ("_values", "call")
+    __slots__ = ("_values", "call", "received")
 
     def __init__(self, call: str, values: Mapping[str, Any]) -> None:
         self.call = call
+        self.received = values
         self._values = {name.lower(): value for name, value in values.items()}
+
+    def __contains__(self, name: str) -> bool:
+        return self._values.get(name) is not None
 
     def text(self, name: str) -> str:
         """Return a field exactly as received (numbers sent as JSON numbers become text)."""
@@ -54,7 +60,8 @@ class Fields:
             value = Decimal(text)
         except InvalidOperation:
             value = Decimal("nan")
-        if not value.is_finite():
+        # The exponent too: arithmetic on a number like 1e999999 is an error of its own.
+        if not value.is_finite() or value.adjusted() > _MOST_DIGITS:
             raise InquiryFailed(self.call, "MALFORMED", f"{name} is {text!r}, not a number")
         return value
 

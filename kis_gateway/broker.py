@@ -7,13 +7,29 @@ empty result. Every inquiry returns a complete result or raises: nothing is infe
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date
 from typing import Final, Protocol
 
 import msgspec
 
 from events import Symbol, TradingDate
-from events.market import Bar, IndexLevel, ProgramFlow, QuoteFrame, SymbolReference, TradeFrame
+from events.market import (
+    Bar,
+    ExpectedIndexLevel,
+    ExpectedMatch,
+    IndexLevel,
+    MarketOperation,
+    NetAssetValue,
+    PriceSnapshot,
+    ProgramFlow,
+    QuoteFrame,
+    SymbolProgramFlow,
+    SymbolReference,
+    TradeFrame,
+    VenueQuoteFrame,
+    VenueTradeFrame,
+)
 from events.signal import Feed
 from events.trading import Holding, OrderKind, Side
 
@@ -142,22 +158,103 @@ class FeedRestored(msgspec.Struct, frozen=True, kw_only=True):
     lost_at: int
 
 
+class Subscribed(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription was acknowledged, for the first time or anew after the line was lost.
+
+    ``silent_since`` is when what came last before the loss came (its acknowledgement when nothing
+    did), ``None`` for a new one: nothing of it can be missing. An acknowledgement proves little:
+    only a first frame shows that data flow.
+    """
+
+    at: int
+    feed: Feed
+    symbol: Symbol
+    silent_since: int | None = None
+
+
+class Unsubscribed(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription is over: given back, or not given again after the line was lost.
+
+    ``refusal`` is the broker's code and text in the latter case, empty otherwise.
+    """
+
+    at: int
+    feed: Feed
+    symbol: Symbol
+    refusal: str = ""
+
+
+class KeyInUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Another session holds the app key: a ghost of our own last one, or a second copy running."""
+
+    at: int
+    reason: str
+
+
+class ReconnectsSlowed(msgspec.Struct, frozen=True, kw_only=True):
+    """So many connections were opened within an hour that the next ones wait much longer.
+
+    KIS blocks address and app key of clients that connect and close in a loop.
+    """
+
+    at: int
+    connections: int
+    pause_s: float
+
+
 class FrameRejected(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame that could not be decoded, with its text; nothing is lost."""
+    """A frame that could not be decoded, with its text; nothing is lost.
+
+    With ``own_notice`` it told of our own orders or fills: ask the broker what it was.
+    """
 
     at: int
     frame: str
     error: str
+    own_notice: bool = False
 
 
-FeedMessage = (
+class WidthChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Records of a feed have more columns than any known so far; each width is reported once.
+
+    ``feed`` is the TR id, ``known`` the widths known before. They are read on by position. With
+    ``own_notices`` it is the stream of our own orders and fills: its columns have moved before, so
+    what it says must be checked against the broker's books until the layout has been compared.
+    """
+
+    at: int
+    feed: str
+    width: int
+    known: tuple[int, ...]
+    own_notices: bool = False
+
+
+MarketRecord = (
     TradeFrame
     | QuoteFrame
+    | VenueTradeFrame
+    | VenueQuoteFrame
+    | ExpectedMatch
+    | SymbolProgramFlow
+    | MarketOperation
+    | NetAssetValue
     | IndexLevel
+    | ExpectedIndexLevel
+    | ProgramFlow
+)
+"""What the exchange says: published as it is."""
+
+FeedMessage = (
+    MarketRecord
+    | WidthChanged
     | FillNotice
     | OrderNotice
     | FeedLost
     | FeedRestored
+    | Subscribed
+    | Unsubscribed
+    | KeyInUse
+    | ReconnectsSlowed
     | FrameRejected
 )
 
@@ -211,6 +308,17 @@ class Broker(Protocol):
         """Return today's cumulative net program buying of a market. Raises ``InquiryFailed``."""
         ...
 
+    async def snapshot(self, symbol: Symbol) -> PriceSnapshot:
+        """Return the symbol's present price and today's volume. Raises ``InquiryFailed``."""
+        ...
+
+    async def market_days(self, since: date) -> Mapping[date, bool]:
+        """Return whether the exchange opens, by day from a date on (about three weeks).
+
+        To be asked once a day. Raises ``InquiryFailed``; paper accounts do not have this call.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Release connections."""
         ...
@@ -225,6 +333,14 @@ class MarketFeed(Protocol):
 
     async def unsubscribe(self, feed: Feed, symbol: Symbol) -> None:
         """Give a feed back; returns once acknowledged."""
+        ...
+
+    def prefer(self, order: Sequence[tuple[Feed, Symbol]]) -> None:
+        """Say which subscriptions come first when several are to be made or made anew."""
+        ...
+
+    def renew(self, reason: str) -> None:
+        """Give the present connection up for a new one; nothing happens without one."""
         ...
 
     def messages(self) -> AsyncIterator[FeedMessage]:

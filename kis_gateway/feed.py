@@ -1,9 +1,11 @@
 """The ``MarketFeed`` port over the KIS WebSocket: one session per app key, kept alive by itself.
 
-Three tasks per connection: the reader decodes and enqueues, the registrar makes the registrations
-on the line equal to those wished for, one command at a time, and the watchdog ends a silent line.
-Whatever ends a connection, the next one registers everything again, own notices first, and only
-then says ``FeedRestored``. KIS replays nothing of the gap: whoever reads the feed reconciles.
+Three tasks per connection: the receiver takes what comes, the registrar makes the registrations on
+the line equal to those wished for, one command at a time, and the watchdog ends a silent line; a
+fourth task decodes for all of them. Whatever ends a connection, the next one registers everything
+again, own notices first, then in the order of preference, says of each when it had last been heard
+of, and only then says ``FeedRestored``. KIS replays nothing of the gap: whoever reads the feed
+reconciles.
 
 What always holds: nothing received is dropped (a full queue stops reading, and TCP the sender); an
 undecodable frame becomes ``FrameRejected`` and reading goes on; a slot whose command got no answer
@@ -16,12 +18,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Final, Never, Self
 
 import structlog
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from bus import TimeSource
@@ -29,30 +31,35 @@ from events import Symbol
 from events.signal import Feed
 from kis_gateway import feed_control
 from kis_gateway.auth import Credentials
-from kis_gateway.broker import FeedLost, FeedMessage, FeedRestored, FrameRejected
-from kis_gateway.errors import (
-    AuthenticationFailed,
-    DecryptionFailed,
-    FrameError,
-    SubscriptionRefused,
+from kis_gateway.broker import (
+    FeedLost,
+    FeedMessage,
+    FeedRestored,
+    KeyInUse,
+    ReconnectsSlowed,
+    Subscribed,
+    Unsubscribed,
 )
-from kis_gateway.feed_control import Answer, Ping, Registration
+from kis_gateway.errors import AuthenticationFailed, SubscriptionRefused
+from kis_gateway.feed_backoff import Backoff
+from kis_gateway.feed_control import Answer, Registration
 from kis_gateway.feed_line import Line, LineLost
+from kis_gateway.feed_names import (
+    feed_of,
+    registration_key,
+    require_available,
+    symbol_of,
+    tr_of,
+)
+from kis_gateway.feed_reader import FrameReader, Record
 from kis_gateway.feed_registrations import Registrations
-from kis_gateway.frames import NOTICES, PAPER_NOTICES, QUOTES, TRADES, FrameDecoder
+from kis_gateway.frames import NOTICES, PAPER_NOTICES, FrameDecoder
 from kis_gateway.settings import Environment, KisSettings, Secret
 
-_FEEDS: Final = {Feed.TRADES: TRADES, Feed.QUOTES: QUOTES}
-_SECOND: Final = 1_000_000_000
 _OPEN_TIMEOUT: Final = 10.0
 _ANSWER_TIMEOUT: Final = 10.0
 _CLOSE_TIMEOUT: Final = 1.0
 _PACE: Final = 0.1
-_FIRST_PAUSE: Final = 2.0
-_LONGEST_PAUSE: Final = 60.0
-_FIRST_PAUSE_IN_USE: Final = 15.0
-_LONGEST_PAUSE_IN_USE: Final = 120.0
-_STABLE: Final = 60 * _SECOND
 _QUEUE: Final = 20_000
 
 _log = structlog.get_logger()
@@ -66,7 +73,8 @@ class KisFeed:
     """Implements ``MarketFeed``; starts with its first use, ends with ``aclose``.
 
     ``idle_seconds`` without any frame end a connection (KIS sends PINGPONG on quiet lines);
-    detection takes between that and twice as long.
+    detection takes between that and twice as long. ``record`` is called with ``"ws"``, the instant
+    of receipt and the bytes of every data frame before it is decoded; it must not block.
     """
 
     def __init__(
@@ -77,25 +85,32 @@ class KisFeed:
         *,
         idle_seconds: float = 60.0,
         queue_size: int = _QUEUE,
+        record: Record | None = None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._time = time
         self._idle_seconds = idle_seconds
         self._queue_size = queue_size
-        self._decoder = FrameDecoder(settings.account.reveal())
         tr_id = PAPER_NOTICES if settings.environment is Environment.PAPER else NOTICES
-        self._notices = Registration(tr_id, settings.hts_id.reveal())
-        self._registrations = Registrations(self._notices)
+        self._registrations = Registrations(Registration(tr_id, settings.hts_id.reveal()))
+        self._reader = FrameReader(
+            time=time,
+            decoder=FrameDecoder(settings.account.reveal()),
+            registrations=self._registrations,
+            put=self._put,
+            capacity=queue_size,
+            record=record,
+        )
         # Bounded by `_room`, so that the end mark always fits.
         self._queue: asyncio.Queue[FeedMessage | None] = asyncio.Queue()
         self._room = asyncio.Event()
         self._room.set()
         self._runner: asyncio.Task[None] | None = None
-        self._last_frame = time.now()
+        self._line: Line | None = None
+        self._backoff = Backoff()
         self._lost_at: int | None = None
         self._up_since: int | None = None
-        self._reconnected_for_key = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,17 +129,29 @@ class KisFeed:
         A cancelled call leaves the wish standing: take it back with ``unsubscribe``.
 
         Raises:
-            SubscriptionRefused: KIS refuses it (``OPSP0008``: all 41 slots are taken).
+            SubscriptionRefused: KIS refuses it (``OPSP0008``: all 41 slots are taken), or the
+                environment does not have the feed.
         """
-        wanted = Registration(_FEEDS[feed], symbol)
+        require_available(feed, symbol, self._settings.environment)
+        wanted = _registration(feed, symbol)
         self._require_open(wanted)
         await self._registrations.want(wanted)
 
     async def unsubscribe(self, feed: Feed, symbol: Symbol) -> None:
         """Give a feed back; returns once acknowledged, at once when there is no connection."""
-        wanted = Registration(_FEEDS[feed], symbol)
+        wanted = _registration(feed, symbol)
         self._require_open(wanted)
         await self._registrations.give_up(wanted)
+        await self._put(Unsubscribed(at=self._time.now(), feed=feed, symbol=symbol))
+
+    def prefer(self, order: Sequence[tuple[Feed, Symbol]]) -> None:
+        """Register in this order, after own notices, whenever several are to be registered."""
+        self._registrations.prefer([_registration(feed, symbol) for feed, symbol in order])
+
+    def renew(self, reason: str) -> None:
+        """Give the present connection up for a new one; nothing happens without one."""
+        if self._line is not None:
+            self._line.give_up(reason)
 
     async def messages(self) -> AsyncIterator[FeedMessage]:
         """Yield everything received, in order, until ``aclose``."""
@@ -154,49 +181,47 @@ class KisFeed:
             raise SubscriptionRefused(*wanted, "CLOSED", "the feed has been closed")
 
     async def _run(self) -> None:
-        pause = _FIRST_PAUSE
         try:
-            while True:
-                self._up_since = None
-                lost = await self._connection()
-                self._registrations.disconnected()
-                _log.warning("kis_feed_lost", reason=str(lost))
-                if self._lost_at is None:
-                    self._lost_at = self._last_frame
-                    await self._put(FeedLost(at=self._last_frame, reason=str(lost)))
-                if self._was_stable():
-                    pause = _FIRST_PAUSE
-                if lost.in_use:
-                    pause = max(pause, _FIRST_PAUSE_IN_USE)
-                await self._time.sleep(pause)
-                longest = _LONGEST_PAUSE_IN_USE if lost.in_use else _LONGEST_PAUSE
-                pause = min(pause * 2, longest)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._reader.decode())
+                group.create_task(self._stay_connected())
         finally:
             self._registrations.cancel_waiting()
             self._queue.put_nowait(None)
 
-    def _was_stable(self) -> bool:
-        return self._up_since is not None and self._time.now() - self._up_since >= _STABLE
+    async def _stay_connected(self) -> Never:
+        slowed = False
+        while True:
+            self._up_since = None
+            lost = await self._connection()
+            self._registrations.disconnected()
+            _log.warning("kis_feed_lost", reason=str(lost))
+            await self._reader.caught_up()
+            if self._lost_at is None:
+                self._lost_at = self._reader.last_frame
+                await self._put(FeedLost(at=self._lost_at, reason=str(lost)))
+            now = self._time.now()
+            if lost.in_use:
+                await self._put(KeyInUse(at=now, reason=str(lost)))
+            pause = self._backoff.lost(now, up_since=self._up_since, in_use=lost.in_use)
+            if self._backoff.slowed(now) and not slowed:
+                connections = self._backoff.connections(now)
+                await self._put(ReconnectsSlowed(at=now, connections=connections, pause_s=pause))
+            slowed = self._backoff.slowed(now)
+            await self._time.sleep(pause)
 
     async def _connection(self) -> LineLost:
         """Hold one connection from opening to end; return why it ended."""
         try:
             approval = await self._credentials.approval_key()
-            socket = await connect(
-                self._settings.websocket,
-                open_timeout=self._time.timeout(_OPEN_TIMEOUT),
-                close_timeout=self._time.timeout(_CLOSE_TIMEOUT),
-                ping_interval=None,  # KIS keeps the line alive itself; some stacks' pings cut it
-                compression=None,
-                proxy=None,
-                logger=_wire_log,
-            )
+            socket = await self._open()
         except (AuthenticationFailed, OSError, WebSocketException) as error:
             return LineLost(f"no connection: {type(error).__name__} {error}")
-        line = Line(socket)
+        self._backoff.opened(self._time.now())
+        self._line = line = Line(socket)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._read(line))
+                group.create_task(self._reader.receive(line))
                 group.create_task(self._register(line, approval))
                 group.create_task(self._watch(line))
         except ExceptionGroup as failures:
@@ -207,57 +232,20 @@ class KisFeed:
             assert isinstance(first, LineLost), "tasks raise LineLost directly"
             return first
         finally:
+            self._line = None
             await socket.close()
         raise AssertionError("a task of the connection ended without an error")
 
-    async def _read(self, line: Line) -> Never:
-        receive, now, decode = line.socket.recv, self._time.now, self._decoder.decode
-        while True:
-            try:
-                # Own decoding: text that is not UTF-8 would otherwise cost the connection.
-                text = (await receive(decode=False)).decode("utf-8", "replace")
-            except ConnectionClosed as error:
-                raise LineLost(f"closed: {error}") from error
-            line.frames += 1
-            received = self._last_frame = now()
-            try:
-                if text.startswith("{"):
-                    await self._control(line, text)
-                    continue
-                messages = decode(text, received, line.decrypt)
-            except FrameError as error:
-                await self._reject(received, error)
-                continue
-            if self._reconnected_for_key and text.startswith("1"):
-                self._reconnected_for_key = False
-            for message in messages:
-                if self._queue.qsize() < self._queue_size:
-                    self._queue.put_nowait(message)
-                else:
-                    line.blocked = True
-                    await self._put(message)
-                    line.blocked = False
-            if self._decoder.new_widths:
-                self._report_widths()
-
-    async def _reject(self, received: int, error: FrameError) -> None:
-        _log.warning("kis_frame_rejected", error=str(error))
-        await self._put(FrameRejected(at=received, frame=error.frame, error=str(error)))
-        if isinstance(error, DecryptionFailed) and not self._reconnected_for_key:
-            # A new connection brings a new key; if that does not help, reading goes on without
-            # notices, and each of them is reported.
-            self._reconnected_for_key = True
-            raise LineLost(str(error))
-
-    async def _control(self, line: Line, text: str) -> None:
-        answer = feed_control.read(text)
-        if isinstance(answer, Ping):
-            try:
-                await line.socket.send(text)
-            except ConnectionClosed as error:
-                raise LineLost(f"closed: {error}") from error
-        elif not line.hear(answer):
-            _log.warning("kis_feed_unasked_answer", tr_id=answer.tr_id, code=answer.code)
+    async def _open(self) -> ClientConnection:
+        return await connect(
+            self._settings.websocket,
+            open_timeout=self._time.timeout(_OPEN_TIMEOUT),
+            close_timeout=self._time.timeout(_CLOSE_TIMEOUT),
+            ping_interval=None,  # KIS keeps the line alive itself; some stacks' pings cut it
+            compression=None,
+            proxy=None,
+            logger=_wire_log,
+        )
 
     async def _register(self, line: Line, approval: Secret) -> Never:
         restored = False
@@ -284,15 +272,15 @@ class KisFeed:
         except ConnectionClosed as error:
             raise LineLost(f"closed: {error}") from error
         if subscribe:
-            self._settle_subscription(wanted, answer)
+            await self._settle_subscription(wanted, answer)
         elif answer.code in feed_control.UNSUBSCRIBED:
             self._registrations.given_back(wanted)
         else:
             raise LineLost(f"unsubscribing {wanted.tr_id}: {answer.code} {answer.message}")
 
-    def _settle_subscription(self, wanted: Registration, answer: Answer) -> None:
+    async def _settle_subscription(self, wanted: Registration, answer: Answer) -> None:
         if answer.code in feed_control.SUBSCRIBED:
-            self._registrations.acknowledged(wanted)
+            await self._acknowledge(wanted)
             return
         reason = f"{wanted.tr_id}: {answer.code} {answer.message}"
         if answer.code == feed_control.IN_USE:
@@ -300,21 +288,38 @@ class KisFeed:
                 f"{reason}: another session holds this app key, is a second copy running?",
                 in_use=True,
             )
-        if answer.code == feed_control.APPROVAL_UNKNOWN:
+        if answer.code in feed_control.APPROVAL_UNKNOWN:
             self._credentials.forget_approval_key()
             raise LineLost(reason)
-        if self._registrations.relied_on(wanted):
+        relied_on = self._registrations.relied_on(wanted)
+        feed = feed_of(wanted.tr_id)
+        if relied_on and (feed is None or answer.code != feed_control.SLOTS_FULL):
             # Trading without notices, or silently without a feed somebody relies on, is worse than
             # no connection: it is visible as lost and tried again.
             raise LineLost(reason)
         self._registrations.refused(wanted, answer.code, answer.message)
+        if relied_on and feed is not None:
+            # Slots are given in the order of preference, so this is the weakest: another
+            # connection would end the same way, and KIS punishes loops of them.
+            symbol = symbol_of(feed, wanted.key)
+            await self._put(
+                Unsubscribed(at=self._time.now(), feed=feed, symbol=symbol, refusal=reason)
+            )
+
+    async def _acknowledge(self, wanted: Registration) -> None:
+        now = self._time.now()
+        silent_since = self._registrations.acknowledged(wanted, now)
+        feed = feed_of(wanted.tr_id)
+        if feed is not None:
+            symbol = symbol_of(feed, wanted.key)
+            await self._put(Subscribed(at=now, feed=feed, symbol=symbol, silent_since=silent_since))
 
     async def _watch(self, line: Line) -> Never:
         while True:
             seen = line.frames
             try:
                 async with asyncio.timeout(self._time.timeout(self._idle_seconds)):
-                    await line.socket.wait_closed()
+                    await line.ended()
                 raise LineLost("closed")
             except TimeoutError:
                 if line.frames == seen and not line.blocked:
@@ -329,13 +334,12 @@ class KisFeed:
             await self._put(FeedRestored(at=now, lost_at=lost_at))
 
     async def _put(self, message: FeedMessage) -> None:
-        """Enqueue, waiting for room: the caller stops reading meanwhile."""
+        """Enqueue, waiting for room: the caller stops meanwhile."""
         while self._queue.qsize() >= self._queue_size:
             self._room.clear()
             await self._room.wait()
         self._queue.put_nowait(message)
 
-    def _report_widths(self) -> None:
-        for tr_id, width in self._decoder.new_widths:
-            _log.warning("kis_record_width_new", tr_id=tr_id, width=width)
-        self._decoder.new_widths.clear()
+
+def _registration(feed: Feed, symbol: Symbol) -> Registration:
+    return Registration(tr_of(feed), registration_key(feed, symbol))

@@ -15,7 +15,8 @@ from kis_gateway.settings import Secret
 
 SUBSCRIBED: Final = frozenset({"OPSP0000", "OPSP0002"})
 UNSUBSCRIBED: Final = frozenset({"OPSP0001", "OPSP0003"})
-APPROVAL_UNKNOWN: Final = "OPSP0011"
+APPROVAL_UNKNOWN: Final = frozenset({"OPSP0010", "OPSP0011", "OPSP9994"})
+SLOTS_FULL: Final = "OPSP0008"
 IN_USE: Final = "OPSP8996"
 
 _PINGPONG: Final = "PINGPONG"
@@ -98,7 +99,7 @@ def read(text: str) -> Ping | Answer:
     """
     try:
         found = _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedFrame(f"a JSON text that KIS does not send: {error}", text) from error
     if found.header.tr_id == _PINGPONG:
         return Ping()

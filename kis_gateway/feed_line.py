@@ -25,14 +25,38 @@ class LineLost(Exception):
 
 
 class Line:
-    """One connection: its socket, keys, acknowledged registrations and command in flight."""
+    """One connection: its socket, keys and command in flight. Made inside the event loop.
+
+    ``frames`` counts what came in; ``blocked`` while nobody reads because the reader has no room.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.frames = 0
         self.blocked = False
+        self._given_up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._ciphers: dict[str, NoticeCipher] = {}
         self._in_flight: tuple[Registration, bool, asyncio.Future[Answer]] | None = None
+
+    def give_up(self, reason: str) -> None:
+        """End the connection; only the first reason counts."""
+        if not self._given_up.done():
+            self._given_up.set_result(reason)
+
+    async def ended(self) -> None:
+        """Return when the peer has closed.
+
+        Raises:
+            LineLost: the connection was given up here.
+        """
+        closed = asyncio.ensure_future(self.socket.wait_closed())
+        ends: set[asyncio.Future[None] | asyncio.Future[str]] = {closed, self._given_up}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            closed.cancel()
+        if self._given_up.done():
+            raise LineLost(self._given_up.result())
 
     async def ask(self, text: str, wanted: Registration, *, subscribe: bool) -> Answer:
         """Send the one command in flight and return its answer."""

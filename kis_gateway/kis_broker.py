@@ -1,4 +1,7 @@
-"""The ``Broker`` port over KIS REST. The last place where KIS field names of answers appear.
+"""The ``Broker`` port over KIS REST: the few calls that trading stands on, read sparingly.
+
+It reads no field that it does not need, so that a change of KIS elsewhere in an answer cannot stop
+trading; ``KisBroker.api`` has every call with all of its fields. Orders and cancels are the API's.
 
 What always holds: ``submit`` and ``cancel`` send one request and never raise for what KIS does with
 it; inquiries return complete results or raise ``InquiryFailed``.
@@ -12,39 +15,41 @@ subtracted by KIS in any of them: whoever sizes an order subtracts its own worki
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
 
 from bus import TimeSource
 from events import Symbol, TradingDate
-from events.calendar import kst
-from events.market import Bar, IndexLevel, ProgramFlow, SymbolReference
-from events.trading import OrderKind, Side
+from events.calendar import kst, trading_date
+from events.market import Bar, IndexLevel, PriceSnapshot, ProgramFlow, SymbolReference
+from events.trading import OrderKind
 from kis_gateway import broker_rows, calls, charts
 from kis_gateway.answer import Fields, rows, single
+from kis_gateway.api import KisApi
+from kis_gateway.api.caller import as_date
+from kis_gateway.api.orders import LIMIT, MARKET
 from kis_gateway.auth import Credentials
 from kis_gateway.broker import (
-    Accepted,
     Balance,
     BrokerOrder,
     CancelTicket,
     OrderTicket,
     Outcome,
     Refused,
-    Unknown,
 )
 from kis_gateway.charts import stamp
+from kis_gateway.client_reports import ClientReports
 from kis_gateway.errors import InquiryFailed
 from kis_gateway.limiter import Limiter
-from kis_gateway.rest import Call, Envelope, RestClient, open_http
+from kis_gateway.rest import Call, Record, RestClient, open_http
 from kis_gateway.settings import KisSettings
 
-_LIMIT_ORDER: Final = "00"
-_MARKET_ORDER: Final = "01"
 _EXCHANGE: Final = "KRX"
 _MILLION: Final = 1_000_000
+_CALENDAR_DAYS: Final = 20  # one answer holds about 24
 _INDEX_CODES: Final = {"KOSPI": "0001", "KOSDAQ": "1001"}
 _PROGRAM_CODES: Final = {"KOSPI": "K", "KOSDAQ": "Q"}
 _DESIGNATED: Final = frozenset({"51", "52", "53", "54", "58", "59"})
@@ -53,14 +58,24 @@ _DESIGNATED: Final = frozenset({"51", "52", "53", "54", "58", "59"})
 class KisBroker:
     """Implements ``Broker``. One object per app key; close it when done."""
 
-    def __init__(self, settings: KisSettings, time: TimeSource) -> None:
+    def __init__(
+        self, settings: KisSettings, time: TimeSource, *, record: Record | None = None
+    ) -> None:
         self._settings = settings
         self._time = time
         self._http = open_http()
+        self.reports = ClientReports(time)
+        """Refusals of calls for their rate and of credentials, for the gateway to log."""
         self._limiter = Limiter(settings.budget, time)
+        self._limiter.on_throttled = self.reports.throttled
         self.credentials = Credentials(settings, self._http, time)
         """The token and approval key of this app key; the feed of the same key shares them."""
-        self._rest = RestClient(settings, self._http, self.credentials, self._limiter, time)
+        self.credentials.on_refused = self.reports.credentials_refused
+        self._rest = RestClient(
+            settings, self._http, self.credentials, self._limiter, time, record=record
+        )
+        self.api = KisApi(self._rest, settings, time)
+        """Every call of KIS, on the same budget."""
         self._names: dict[Symbol, str] = {}
 
     async def __aenter__(self) -> Self:
@@ -88,35 +103,21 @@ class KisBroker:
                 message=f"{ticket.kind} of {ticket.quantity} at {ticket.limit_price}: a limit order"
                 " needs a price, a market order none, and every order a quantity",
             )
-        call = calls.BUY if ticket.side is Side.BUY else calls.SELL
-        body = {
-            **self._account(),
-            "PDNO": ticket.symbol,
-            "ORD_DVSN": _LIMIT_ORDER if limited else _MARKET_ORDER,
-            "ORD_QTY": str(ticket.quantity),
-            "ORD_UNPR": str(ticket.limit_price or 0),
-            "EXCG_ID_DVSN_CD": _EXCHANGE,
-        }
-        answer = await self._rest.post_once(call, body, expires_at=ticket.expires_at)
-        return _outcome(call, answer)
+        return await self.api.orders.submit(
+            ticket.side,
+            ticket.symbol,
+            ticket.quantity,
+            price=ticket.limit_price,
+            order_type=LIMIT if limited else MARKET,
+            expires_at=ticket.expires_at,
+        )
 
     async def cancel(self, ticket: CancelTicket) -> Outcome:
         """Send one cancel of all that is left of an order, once.
 
         ``Accepted`` carries the cancel's own number and proves nothing about the final quantity.
         """
-        body = {
-            **self._account(),
-            "KRX_FWDG_ORD_ORGNO": ticket.branch,
-            "ORGN_ODNO": ticket.broker_order,
-            "ORD_DVSN": _LIMIT_ORDER,
-            "RVSE_CNCL_DVSN_CD": "02",
-            "ORD_QTY": "0",
-            "ORD_UNPR": "0",
-            "QTY_ALL_ORD_YN": "Y",
-            "EXCG_ID_DVSN_CD": _EXCHANGE,
-        }
-        return _outcome(calls.CANCEL, await self._rest.post_once(calls.CANCEL, body))
+        return await self.api.orders.cancel(ticket.broker_order, ticket.branch)
 
     async def orders(self, day: TradingDate) -> Sequence[BrokerOrder]:
         """Return all orders of a day (within three months), oldest first."""
@@ -191,6 +192,25 @@ class KisBroker:
             status_code=status if status in _DESIGNATED else "00",
         )
 
+    async def snapshot(self, symbol: Symbol) -> PriceSnapshot:
+        """Return the symbol's last price and the day's volume; KIS names no quotes here."""
+        last = await self.api.prices.last(symbol)
+        now = self._time.now()
+        return PriceSnapshot(
+            at=now,
+            symbol=symbol,
+            time=now,
+            price=last.price,
+            cumulative_volume=last.volume,
+            cumulative_value=last.value,
+        )
+
+    async def market_days(self, since: date) -> Mapping[date, bool]:
+        """Return whether the exchange opens; paper accounts do not have this call."""
+        until = since + timedelta(days=_CALENDAR_DAYS)
+        days = await self.api.reference.calendar(trading_date(since), trading_date(until))
+        return {as_date(each.day): each.market_open for each in days}
+
     async def daily_bars(self, symbol: Symbol, before: TradingDate, count: int) -> Sequence[Bar]:
         """Return the newest ``count`` bars before a date, oldest first, prices adjusted."""
         name, bars = await charts.daily_bars(self._rest, symbol, before, count)
@@ -260,21 +280,6 @@ class KisBroker:
             "CANO": self._settings.account_number,
             "ACNT_PRDT_CD": self._settings.account_product,
         }
-
-
-def _outcome(call: Call, answer: Envelope | Refused | Unknown) -> Outcome:
-    if not isinstance(answer, Envelope):
-        return answer
-    try:
-        block = single(call.name, "output", answer.output)
-        number = block.text("odno")
-        branch = block.text("krx_fwdg_ord_orgno")
-    except InquiryFailed as error:
-        # KIS said yes without saying to what: the order must be found by asking.
-        return Unknown(reason=str(error))
-    if not number.strip():
-        return Unknown(reason=f"{call.name}: accepted without an order number")
-    return Accepted(broker_order=number, branch=branch)
 
 
 def _centipoints(points: Decimal) -> int:

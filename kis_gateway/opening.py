@@ -20,9 +20,11 @@ from events import EXTERNAL, Event, StrategyId, Symbol, codec
 from events.calendar import TradingSession
 from events.market import (
     DailyHistory,
+    InstrumentKind,
     MinuteHistory,
     OpeningAllocation,
     SessionOpened,
+    SymbolReference,
 )
 from events.signal import UniverseSelected
 from events.trading import OrderFilled
@@ -190,8 +192,14 @@ class Opening:
         daily_bars: int,
         concurrency: int,
         on_progress: Callable[[], None] = lambda: None,
+        kind_of: Callable[[Symbol], InstrumentKind | None] = lambda _: None,
+        on_reference: Callable[[SymbolReference], None] = lambda _: None,
     ) -> None:
-        """``past`` says what is on the log; at most ``concurrency`` questions are out at once."""
+        """``past`` says what is on the log; at most ``concurrency`` questions are out at once.
+
+        ``kind_of`` tells what the master files say an issue is; ``on_reference`` is given every
+        issue's terms, those on the log included.
+        """
         self._broker = broker
         self._publisher = publisher
         self._conditions = conditions
@@ -203,6 +211,8 @@ class Opening:
         self._daily_bars = daily_bars
         self._turns = asyncio.Semaphore(concurrency)
         self._on_progress = on_progress
+        self._kind_of = kind_of
+        self._on_reference = on_reference
         self.symbols = tuple(
             dict.fromkeys(symbol for universe in universes for symbol in universe.symbols)
         )
@@ -212,6 +222,8 @@ class Opening:
 
     async def run(self) -> None:
         """Ask what the log lacks; return once every answer is on the log."""
+        for known in self._past.references.values():
+            self._on_reference(known)
         for universe in self._universes:
             if universe.strategy not in self._past.universes:
                 await self._publisher.offer(self._selection(universe))
@@ -233,12 +245,17 @@ class Opening:
         await self._publisher.flush()
 
     async def backfill(
-        self, trades_since: Callable[[Symbol], int | None], *, after_open_s: int
+        self,
+        trades_since: Callable[[Symbol], int | None],
+        *,
+        after_open_s: int,
+        again: Callable[[Symbol], None] = lambda _: None,
     ) -> None:
         """Fetch today's minutes of symbols whose trades were not received from the open on.
 
         Waits until ``after_open_s`` seconds after the open. ``trades_since`` tells since when
-        trades of a symbol are received (ns UTC), ``None`` when they are not.
+        trades of a symbol are received (ns UTC), ``None`` when they are not. ``again`` is told of
+        every symbol whose minutes could not be had.
         """
         await self._time.sleep_until(self._session.open_at + after_open_s * _SECOND)
         if self._time.now() >= self._session.close_at:
@@ -250,6 +267,9 @@ class Opening:
             if unseen and symbol not in self._past.minutes:
                 questions.append((f"minute_{symbol}", self._minutes, symbol))
         await self._ask(questions)
+        for condition, _, symbol in questions:
+            if condition in self._conditions.present:
+                again(symbol)
 
     async def _ask(
         self, questions: Sequence[tuple[str, Callable[[Symbol], Awaitable[Event]], Symbol]]
@@ -279,7 +299,12 @@ class Opening:
         )
 
     async def _reference(self, symbol: Symbol) -> Event:
-        return await self._broker.reference(symbol, self._session.trading_date)
+        reference = await self._broker.reference(symbol, self._session.trading_date)
+        kind = self._kind_of(symbol)
+        if kind is not None and kind is not reference.kind:
+            reference = msgspec.structs.replace(reference, kind=kind)
+        self._on_reference(reference)
+        return reference
 
     async def _history(self, symbol: Symbol) -> Event:
         day = self._session.trading_date

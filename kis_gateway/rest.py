@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import httpx
@@ -48,23 +48,39 @@ _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 5.0
 _MOST_PAGES: Final = 200
 
+_IDLE_CONNECTIONS: Final = 20
+_IDLE_SECONDS: Final = 20.0
+
 _log = structlog.get_logger()
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of call. ``tr_id`` is the real account's; ``ledger`` counts on the ledger budget."""
+    """One kind of call. ``ledger`` counts on the ledger budget.
+
+    ``tr_id`` is the real account's; without a ``paper_tr_id`` the paper one follows from it. The
+    ``old`` ids are those of before 2025-03-04, empty where nothing changed.
+    """
 
     name: str
     path: str
     tr_id: str
     priority: Priority
     ledger: bool = False
+    paper_tr_id: str = ""
+    old_tr_id: str = ""
+    old_paper_tr_id: str = ""
 
-    def tr_id_for(self, environment: Environment) -> str:
+    def tr_id_for(self, environment: Environment, *, old: bool = False) -> str:
         """Return the TR id: on paper trading ids (T, J, C) begin with V, quotations are alike."""
-        if environment is Environment.PAPER and self.tr_id[0] in "TJC":
-            return "V" + self.tr_id[1:]
-        return self.tr_id
+        real = self.old_tr_id if old and self.old_tr_id else self.tr_id
+        if environment is Environment.REAL:
+            return real
+        paper = self.old_paper_tr_id if old and self.old_paper_tr_id else self.paper_tr_id
+        return paper or ("V" + real[1:] if real[0] in "TJC" else real)
+
+
+Record = Callable[[str, int, bytes], None]
+"""Takes each answer as received: name of the call, ns UTC of its arrival, the body."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -102,7 +118,11 @@ class _Reply(msgspec.Struct, frozen=True):
 
 
 class RestClient:
-    """Speaks REST with KIS for one app key; share one object in a process."""
+    """Speaks REST with KIS for one app key; share one object in a process.
+
+    ``record`` is given every answer before anything is made of it, refusals included, its account
+    number masked. Requests, headers and the answers of the token and approval calls never reach it.
+    """
 
     def __init__(
         self,
@@ -111,12 +131,15 @@ class RestClient:
         credentials: Credentials,
         limiter: Limiter,
         time: TimeSource,
+        *,
+        record: Record | None = None,
     ) -> None:
         self._settings = settings
         self._http = http
         self._credentials = credentials
         self._limiter = limiter
         self._time = time
+        self._record = record
 
     async def post_once(
         self, call: Call, body: Mapping[str, str], *, expires_at: int | None = None
@@ -154,9 +177,10 @@ class RestClient:
             return Unknown(reason=f"{call.name}: no answer within {_ORDER_TIMEOUT:.0f} s")
         except httpx.HTTPError as error:
             return Unknown(reason=f"{call.name}: connection lost ({type(error).__name__})")
+        self._keep(call, response)
         outcome = judge(call.name, response.status_code, response.content)
         if isinstance(outcome, Refused):
-            self._note(outcome.code, grant, token)
+            self._note(call, outcome.code, grant, token)
         return outcome
 
     async def inquire(self, call: Call, parameters: Mapping[str, str]) -> Envelope:
@@ -235,6 +259,7 @@ class RestClient:
             raise _Repeatable("TIMEOUT", f"no answer within {_INQUIRY_TIMEOUT:.0f} s") from error
         except httpx.HTTPError as error:
             raise _Repeatable(UNREACHABLE, type(error).__name__) from error
+        self._keep(call, response)
         status = response.status_code
         try:
             envelope = _decode_envelope.decode(response.content)
@@ -244,17 +269,26 @@ class RestClient:
         if envelope.rt_cd == "0" and status < 300:
             more = response.headers.get("tr_cont", "").strip() in ("F", "M")
             return _Reply(status, envelope, more)
-        self._note(code, grant, token)
+        self._note(call, code, grant, token)
         temporary = {TOO_FAST, LEDGER_TOO_FAST} | TOKEN_REFUSALS | CHECK_PREVIOUS | QUERY_AGAIN
         if code in temporary or (status >= 500 and not code):
             raise _Repeatable(code or "UNREADABLE", envelope.message)
         raise InquiryFailed(call.name, code or f"HTTP {status}", envelope.message)
 
-    def _note(self, code: str, grant: Grant, token: Secret) -> None:
+    def _keep(self, call: Call, response: httpx.Response) -> None:
+        if self._record is not None:
+            # Cursors and some rows repeat the account; masked to its own length, the rest stays.
+            number = self._settings.account_number.encode()
+            body = response.content.replace(number, b"*" * len(number))
+            self._record(call.name, self._time.now(), body)
+
+    def _note(self, call: Call, code: str, grant: Grant, token: Secret) -> None:
         """Draw the consequence of a refusal for the calls that follow."""
         if code in (TOO_FAST, LEDGER_TOO_FAST):
-            _log.warning("kis_throttled", code=code)
-            self._limiter.throttled(grant, ledger=code == LEDGER_TOO_FAST)
+            _log.warning("kis_throttled", call=call.name, code=code)
+            self._limiter.throttled(
+                grant, call=call.name, code=code, ledger=code == LEDGER_TOO_FAST
+            )
         elif code in TOKEN_REFUSALS:
             _log.warning("kis_token_refused", code=code)
             self._credentials.invalidate(token)
@@ -265,7 +299,7 @@ class RestClient:
             "authorization": f"Bearer {token.reveal()}",
             "appkey": self._settings.app_key.reveal(),
             "appsecret": self._settings.app_secret.reveal(),
-            "tr_id": call.tr_id_for(self._settings.environment),
+            "tr_id": call.tr_id_for(self._settings.environment, old=self._settings.old_tr_ids),
             "tr_cont": "N" if continued else "",
             "custtype": "P",
         }
@@ -301,15 +335,27 @@ def judge(call: str, status: int, body: bytes) -> Envelope | Refused | Unknown:
 
 
 def open_http() -> httpx.AsyncClient:
-    """Return the HTTP client that KIS calls need: it repeats nothing and follows no redirect.
+    """Return the HTTP client of all KIS calls: it repeats nothing and follows no redirect.
 
-    Time limits are set around each call as a whole, so that a body that trickles in cannot outlast
-    them.
+    The only place where one is made; share it in a process, so that calls find an open connection:
+    a new one costs a TLS handshake, which for an order is most of its way. KIS speaks HTTP/1.1, so
+    a connection carries one call at a time; their number is bounded by the call budget alone, since
+    an order that waited here for a free one would count as unknown without having left. Idle ones
+    are given up early: KIS may close one in the moment in which an order is sent on it. Time limits
+    are set around each call as a whole, so that a body that trickles in cannot outlast them.
     """
     # httpx logs every URL at INFO; the account number is one of its parameters.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return httpx.AsyncClient(
-        transport=httpx.AsyncHTTPTransport(retries=0, trust_env=False),
+        transport=httpx.AsyncHTTPTransport(
+            retries=0,
+            trust_env=False,
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=_IDLE_CONNECTIONS,
+                keepalive_expiry=_IDLE_SECONDS,
+            ),
+        ),
         follow_redirects=False,
         trust_env=False,
         timeout=None,  # noqa: S113 - see the docstring

@@ -10,6 +10,7 @@ from kis_gateway.errors import SettingsError
 from kis_gateway.planner import PlanSettings
 from kis_gateway.reconciliation import ReconciliationSettings
 from kis_gateway.settlement import SettlementSettings
+from kis_gateway.staleness import StalenessSettings
 
 _MOST_REGISTRATIONS: Final = 41
 """Real-time registrations one session may hold (KIS Open API)."""
@@ -32,6 +33,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     clock_tail_s: int = 60
     opening_concurrency: int = 8
     publisher_capacity: int = 20_000
+    snapshot_poll_s: float = 3.0
+    staleness: StalenessSettings = msgspec.field(default_factory=StalenessSettings)
     orders: PlanSettings = msgspec.field(default_factory=PlanSettings)
     inquiries: SettlementSettings = msgspec.field(default_factory=SettlementSettings)
     reconciliation: ReconciliationSettings = msgspec.field(default_factory=ReconciliationSettings)
@@ -50,6 +53,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             "backfill_after_open_s",
             "opening_concurrency",
             "publisher_capacity",
+            "snapshot_poll_s",
         ):
             value = getattr(self, name)
             if value <= 0:

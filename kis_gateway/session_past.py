@@ -21,8 +21,8 @@ from events.market import (
     PhaseChanged,
     SymbolReference,
 )
-from events.ops import Degraded, Recovered
-from events.signal import SlotsRequested, UniverseSelected
+from events.ops import Degraded, Recovered, SlotsChanged
+from events.signal import MasterFileRead, SlotsRequested, UniverseSelected
 from events.trading import DriftCleared, DriftDetected
 
 _WAIT: Final = 0.25
@@ -34,6 +34,7 @@ _TOPICS: Final = (
     "market.minute.*",
     "signal.universe",
     "signal.slots",
+    "signal.masters",
     "trading.account",
     "market.session.*",
     _OWN_TOPIC,
@@ -48,7 +49,7 @@ class SessionPast:
         """Phases whose beginning is on the log."""
         self.last_tick = 0
         """``at`` of the newest clock tick, 0 without one."""
-        self.references: set[Symbol] = set()
+        self.references: dict[Symbol, SymbolReference] = {}
         self.histories: set[Symbol] = set()
         self.minutes: set[Symbol] = set()
         self.universes: set[StrategyId] = set()
@@ -56,6 +57,12 @@ class SessionPast:
         """Newest request of every strategy."""
         self.drifts: dict[Symbol, tuple[int, int]] = {}
         """Drifts that hold: symbol → (broker quantity, allocated quantity)."""
+        self.held: tuple[str, ...] = ()
+        """Subscriptions held last, ``<feed>:<symbol>``."""
+        self.slots_shown_at = 0
+        """``at`` of the newest ``SlotsChanged``, 0 without one."""
+        self.masters: set[str] = set()
+        """Master files read."""
         self.degraded: set[str] = set()
         """Conditions of this service that were not reported to be over."""
 
@@ -67,7 +74,7 @@ class SessionPast:
             case PhaseChanged() as event:
                 self.phases.add(event.phase)
             case SymbolReference() as event:
-                self.references.add(event.symbol)
+                self.references[event.symbol] = event
             case DailyHistory() as event:
                 self.histories.add(event.symbol)
             case MinuteHistory() as event:
@@ -80,6 +87,10 @@ class SessionPast:
                 self.drifts[event.symbol] = event.broker_quantity, event.allocated_quantity
             case DriftCleared() as event:
                 self.drifts.pop(event.symbol, None)
+            case SlotsChanged() as event:
+                self.held, self.slots_shown_at = event.held, event.at
+            case MasterFileRead() as event:
+                self.masters.add(event.file)
             case Degraded() as event:
                 self.degraded.add(event.condition)
             case Recovered() as event:

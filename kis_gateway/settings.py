@@ -7,15 +7,18 @@ with real money is reachable only through two keys that agree; no secret has a p
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from kis_gateway.errors import SettingsError
+
+_SECOND: Final = 1_000_000_000
 
 
 class Environment(StrEnum):
@@ -26,12 +29,20 @@ class Environment(StrEnum):
 
 
 class Secret:
-    """A text that never prints. ``reveal`` is called only where the text goes on the wire."""
+    """A text that never prints. ``reveal`` is called only where the text goes on the wire.
+
+    Every one made is known to ``redaction``, which keeps it out of the logs of the process should
+    it get into a message on its way.
+    """
 
     __slots__ = ("_text",)
 
+    known: ClassVar[set[str]] = set()
+    """Texts of all secrets that this process has had."""
+
     def __init__(self, text: str) -> None:
         self._text = text
+        self.known.add(text)
 
     def reveal(self) -> str:
         """Return the text."""
@@ -50,12 +61,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The call budget of one app key.
 
     ``calls_per_second`` covers every REST call, ``ledger_calls_per_second`` in addition the calls
-    that read the account's ledger (balance, orders of the day). ``recovery_seconds`` without a
-    refusal undo one step of slowing down.
+    that read the account's ledger (balance, orders of the day). ``order_share`` is the part of the
+    calls that is kept free for orders and cancels; it counts in whole calls, so below three calls a
+    second there is none. ``order_interval_seconds`` is kept between two order calls besides, 0 for
+    none. ``recovery_seconds`` without a refusal undo one step of slowing down.
     """
 
     calls_per_second: float
     ledger_calls_per_second: float = 0.9
+    order_share: float = 0.4
+    order_interval_seconds: float = 0.0
     recovery_seconds: float = 60.0
 
     def __post_init__(self) -> None:
@@ -63,12 +78,37 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             value = getattr(self, name)
             if not 0 < value < 1_000:
                 raise SettingsError(f"{name} is {value}: it must be above 0 and below 1000")
+        if not 0 <= self.order_share < 1:
+            raise SettingsError(
+                f"order_share is {self.order_share}: it must be at least 0 and below 1, because "
+                "data need a part of the calls as well"
+            )
+        if not 0 <= self.order_interval_seconds <= 60:
+            raise SettingsError(
+                f"order_interval_seconds is {self.order_interval_seconds}: it must be 0 to 60"
+            )
+
+    @property
+    def places(self) -> int:
+        """Return how many calls may be counted at once: those of a second, at least one."""
+        return math.ceil(self.calls_per_second)
+
+    @property
+    def period(self) -> int:
+        """Return for how long a call counts (ns): a second, longer where calls are rarer."""
+        return math.ceil(self.places * _SECOND / self.calls_per_second)
+
+    @property
+    def data_places(self) -> int:
+        """Return how many of the places data may use; the rest is the reserve for orders."""
+        return self.places - math.floor(self.places * self.order_share)
 
 
 DEFAULT_LIMITS: Final = {
     # Measured by clients of the service: on paper 1.0/s is clean and 2.0/s is refused; on the real
     # host 15-18/s still draws 3 % refusals although 18/s is the published limit, 10/s draws none.
-    Environment.PAPER: Limits(calls_per_second=0.9),
+    # Paper throttled cancels 1.1 s apart.
+    Environment.PAPER: Limits(calls_per_second=0.9, order_interval_seconds=1.3),
     Environment.REAL: Limits(calls_per_second=10.0),
 }
 
@@ -96,7 +136,8 @@ class KisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     ``account`` is ten digits, account number and product code; ``hts_id`` the login under which
     fill notices are sent. ``token_folder`` holds the shared token cache. Empty URLs and missing
-    limits mean the broker's own for the environment.
+    limits mean the broker's own for the environment. ``old_tr_ids`` sends the TR ids of before
+    2025-03-04, which KIS has announced to close.
     """
 
     app_key: Secret
@@ -109,6 +150,7 @@ class KisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rest_url: str = ""
     websocket_url: str = ""
     limits: Limits | None = None
+    old_tr_ids: bool = False
 
     def __post_init__(self) -> None:
         _check_environment(self.environment, real_account_enabled=self.real_account_enabled)
@@ -180,6 +222,8 @@ class KisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             "key_fingerprint": self.key_fingerprint,
             "calls_per_second": str(self.budget.calls_per_second),
             "ledger_calls_per_second": str(self.budget.ledger_calls_per_second),
+            "order_share": str(self.budget.order_share),
+            "order_interval_seconds": str(self.budget.order_interval_seconds),
         }
 
 
@@ -192,6 +236,7 @@ def from_environment(
     rest_url: str = "",
     websocket_url: str = "",
     limits: Limits | None = None,
+    old_tr_ids: bool = False,
 ) -> KisSettings:
     """Return settings whose secrets come from environment variables. A pure function of both.
 
@@ -216,6 +261,7 @@ def from_environment(
         rest_url=rest_url,
         websocket_url=websocket_url,
         limits=limits,
+        old_tr_ids=old_tr_ids,
     )
 
 

@@ -17,8 +17,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kis_gateway.simulator.admin import Counters, SimulatorSummary
+    from kis_gateway.simulator.admin_state import Counters, SimulatorSummary
     from kis_gateway.simulator.faults import Fault, FaultKind
+    from kis_gateway.simulator.scenario import Scenario, ScenarioError, load_scenario
     from kis_gateway.simulator.server import Simulator, serve
     from kis_gateway.simulator.settings import (
         Credentials,
@@ -38,14 +39,17 @@ __all__ = [
     "FaultKind",
     "OpeningBook",
     "OpeningHolding",
+    "Scenario",
+    "ScenarioError",
     "Simulator",
     "SimulatorSettings",
     "SimulatorSummary",
+    "load_scenario",
     "serve",
 ]
 
 _HOMES = {
-    "Counters": "admin",
+    "Counters": "admin_state",
     "Credentials": "settings",
     "Environment": "settings",
     "Era": "settings",
@@ -53,9 +57,12 @@ _HOMES = {
     "FaultKind": "faults",
     "OpeningBook": "settings",
     "OpeningHolding": "settings",
+    "Scenario": "scenario",
+    "ScenarioError": "scenario",
     "Simulator": "server",
     "SimulatorSettings": "settings",
-    "SimulatorSummary": "admin",
+    "SimulatorSummary": "admin_state",
+    "load_scenario": "scenario",
     "serve": "server",
 }
 

@@ -13,12 +13,15 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from events.calendar import kst
+from kis_gateway.errors import SettingsError
 from kis_gateway.simulator.answers import oauth_refused, refused
 from kis_gateway.simulator.settings import Credentials, SimulatorSettings
 
 _SECOND: Final = 1_000_000_000
 _LIFETIME_SECONDS: Final = 86_400
 _LIFETIME: Final = _LIFETIME_SECONDS * _SECOND
+_KEY_LENGTH: Final = 36
+_SECRET_LENGTH: Final = 180
 _REUSED_FOR: Final = 6 * 3_600 * _SECOND
 
 
@@ -33,12 +36,53 @@ class Access:
 
     def __init__(self, settings: SimulatorSettings) -> None:
         self._by_key = {held.app_key: held for held in settings.credentials}
+        self._check_lengths = settings.check_key_lengths
         self._interval = round(settings.token_interval_seconds * _SECOND)
         self._latest: dict[str, _Token] = {}
         self._answered_at: dict[str, int] = {}
         self._tokens: dict[str, tuple[str, int]] = {}
         self._approvals: dict[str, tuple[str, int]] = {}
         self._approved_at: dict[str, int] = {}
+
+    def holders(self, account: str = "") -> list[Credentials]:
+        """Return the credentials of an account, or all."""
+        return [held for held in self._by_key.values() if account in ("", held.account)]
+
+    def add(self, held: Credentials) -> None:
+        """Let another app key log in.
+
+        Raises:
+            SettingsError: the app key is taken.
+        """
+        if held.app_key in self._by_key:
+            raise SettingsError("the app_key is taken; every account has its own")
+        self._by_key[held.app_key] = held
+
+    def revoke_tokens(self, account: str = "") -> None:
+        """Forget the access tokens of an account, or all: they are refused with EGW00121."""
+        keys = {held.app_key for held in self.holders(account)}
+        self._tokens = {text: each for text, each in self._tokens.items() if each[0] not in keys}
+        self._renew_for(keys)
+
+    def expire_tokens(self, account: str = "") -> None:
+        """Let the access tokens of an account, or all, expire: refused with EGW00123."""
+        keys = {held.app_key for held in self.holders(account)}
+        for text, (owner, _) in self._tokens.items():
+            if owner in keys:
+                self._tokens[text] = (owner, 0)
+        self._renew_for(keys)
+
+    def forget_approvals(self, account: str = "") -> None:
+        """Forget the WebSocket approval keys of an account, or all."""
+        keys = {held.app_key for held in self.holders(account)}
+        self._approvals = {
+            text: each for text, each in self._approvals.items() if each[0] not in keys
+        }
+
+    def _renew_for(self, keys: set[str]) -> None:
+        # Otherwise the dead token would be handed out again within its six hours.
+        for key in keys:
+            self._latest.pop(key, None)
 
     def issue_token(self, app_key: str, secret: str, now: int) -> dict[str, object]:
         """Return the body of a token answer.
@@ -81,12 +125,14 @@ class Access:
         """Return the body with a WebSocket approval key; an older one stays valid.
 
         Raises:
-            CallRefused: wrong key or secret, or a second request within a second.
+            CallRefused: wrong key or secret, or a second request within a second (EGW00201 in the
+                gateway's envelope with HTTP 500: the refusal is the gateway's, and clients that
+                fetch a key for every registration wait and ask again on it).
         """
         self._require_pair(app_key, secret)
         previous = self._approved_at.get(app_key)
         if previous is not None and now - previous < _SECOND:
-            raise oauth_refused("EGW00201", "초당 거래건수를 초과하였습니다.")
+            raise refused("EGW00201")
         self._approved_at[app_key] = now
         text = hashlib.sha256(f"{secret}|approval|{now}".encode()).hexdigest()
         parts = (text[:8], text[8:12], text[12:16], text[16:20], text[20:32])
@@ -139,9 +185,9 @@ class Access:
 
     def _require_pair(self, app_key: str, secret: str) -> None:
         held = self._by_key.get(app_key)
-        if held is None:
+        if held is None or (self._check_lengths and len(app_key) != _KEY_LENGTH):
             raise oauth_refused("EGW00103", "유효하지 않은 AppKey입니다.")
-        if secret != held.app_secret:
+        if secret != held.app_secret or (self._check_lengths and len(secret) != _SECRET_LENGTH):
             raise oauth_refused("EGW00105", "유효하지 않은 AppSecret입니다.")
 
 

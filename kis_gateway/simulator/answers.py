@@ -43,6 +43,7 @@ _REFUSALS: Final[dict[str, tuple[int, str, str]]] = {
     "EGW00123": (500, "1", "기간이 만료된 token 입니다."),
     "EGW00201": (500, "1", "초당 거래건수를 초과하였습니다."),
     "EGW00205": (500, "1", "credentials_type이 유효하지 않습니다.(Bearer)"),
+    "EGW02004": (500, "1", "모의투자 계좌로는 실전투자 거래를 할 수 없습니다."),
     "EGW00213": (500, "1", "모의투자 TR 이 아닙니다."),
     "EGW00215": (500, "1", "원장에서 허용 가능한 초당 거래건수를 초과하였습니다."),
     "OPSQ0002": (200, "1", "없는 서비스 코드 입니다"),
@@ -51,6 +52,7 @@ _REFUSALS: Final[dict[str, tuple[int, str, str]]] = {
     "OPSQ2002": (200, "2", "ERROR : INPUT INVALID_FIELD_LENGTH"),
     "OPSQ9997": (200, "1", "JSON PARSING ERROR : invalid json"),
     "OPSQ9999": (200, "1", "JSON PARSING ERROR : tr_id not found"),
+    "KIOK0530": (200, "7", "조회할 자료가 없습니다."),
     "MCA00124": (200, "1", "모의투자에서는 해당업무가 제공되지 않습니다."),
     "APMP0001": (200, "7", "필수입력 항목이 누락되었습니다."),
     "APBK0400": (200, "1", "주문 가능한 수량을 초과했습니다."),
@@ -101,24 +103,33 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     next_key: str | None
 
 
-def paged(page: Page, *, condition: str, first: bool, paper: bool, **blocks: object) -> Answer:
-    """Return a page with its cursors, blank padded to 100 characters.
+def paged(
+    page: Page,
+    *,
+    condition: str,
+    first: bool,
+    paper: bool,
+    width: int = 100,
+    **blocks: object,
+) -> Answer:
+    """Return a page with its cursors, blank padded to their width (100 or 200 characters).
 
     The real service fills the condition cursor even on the last page, paper leaves both blank:
-    whether more follows is told by ``tr_cont`` alone.
+    whether more follows is told by ``tr_cont`` alone. Nothing found at all is KIOK0560.
     """
     more = page.next_key is not None
     shown = condition if more or not paper else ""
-    code, text = (
-        ("KIOK0490", "조회가 계속됩니다..다음버튼을 Click 하십시오.")
-        if more
-        else ("KIOK0460", "조회 되었습니다. (마지막 자료)")
-    )
+    if more:
+        code, text = "KIOK0490", "조회가 계속됩니다..다음버튼을 Click 하십시오."
+    elif page.rows or not first:
+        code, text = "KIOK0460", "조회 되었습니다. (마지막 자료)"
+    else:
+        code, text = "KIOK0560", "조회할 내용이 없습니다"
     return Answer(
         tr_cont=("F" if first else "M") if more else "D",
         body={
-            "ctx_area_fk100": shown.ljust(100),
-            "ctx_area_nk100": (page.next_key or "").ljust(100),
+            f"ctx_area_fk{width}": shown.ljust(width),
+            f"ctx_area_nk{width}": (page.next_key or "").ljust(width),
             **blocks,
             "rt_cd": "0",
             "msg_cd": code,

@@ -1,8 +1,9 @@
-"""Which REST calls the simulator serves, under which TR ids.
+"""Which REST calls the simulator serves, under which TR ids: every documented one.
 
-Paper TR ids differ from the real ones in the first letter: T and C become V. Quotations (F, H) have
-the same id everywhere. Old ids are those public clients still send. Calls that KIS serves on the
-real host only answer MCA00124 on paper.
+Paths, methods and TR ids come from the protocol's own table; here each call is given who answers
+it. Quotations (F, H) have the same id everywhere, trading ids are their own in each environment,
+old ids are those public clients still send. Calls that KIS serves on the real host only answer
+MCA00124 on paper, unless the settings open the quotations among them.
 """
 
 from __future__ import annotations
@@ -10,76 +11,87 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from kis_gateway.simulator.account_calls import (
-    inquire_balance,
-    inquire_daily_ccld,
-    inquire_psbl_order,
-)
+from kis_gateway.protocol import CallForm, call_forms
 from kis_gateway.simulator.answers import Answer, refused
+from kis_gateway.simulator.call_answers import ANSWERS
+from kis_gateway.simulator.overseas_calls import OVERSEAS, OVERSEAS_REFUSED, refuse_overseas
 from kis_gateway.simulator.params import Call
-from kis_gateway.simulator.quotation_calls import (
-    comp_program_trade_today,
-    inquire_daily_chart,
-    inquire_index_price,
-    inquire_minute_chart,
-    inquire_price,
-)
 from kis_gateway.simulator.settings import SimulatorSettings
-from kis_gateway.simulator.trading_calls import order_cash, order_rvsecncl
 from kis_gateway.simulator.venue import Venue
 
 
 class ServedCall(NamedTuple):
-    """One path: its method, the real TR ids with what each selects, and who answers."""
+    """One path: its method, its TR ids with what each selects, and who answers."""
 
+    name: str
     method: str
     tr_ids: Mapping[str, str]
+    paper_tr_ids: Mapping[str, str]
     answer: Callable[[Venue, Call], Answer]
     ledger: bool = False
     order: bool = False
-    on_paper: bool = True
+    quotation: bool = False
 
 
-_TRADING: Final = "/uapi/domestic-stock/v1/trading/"
-_QUOTATIONS: Final = "/uapi/domestic-stock/v1/quotations/"
+_LEDGER: Final = frozenset(
+    {
+        "inquire-daily-ccld",
+        "inquire-balance",
+        "inquire-balance-rlz-pl",
+        "inquire-psbl-rvsecncl",
+        "inquire-account-balance",
+        "inquire-period-profit",
+        "inquire-period-trade-profit",
+        "period-rights",
+    }
+)
+"""What KIS counts as calls of its ledger, one a second and account."""
+
+_TRADED_IN: Final = frozenset("TCJ")
+
+
+def _served(form: CallForm) -> ServedCall:
+    return ServedCall(
+        name=form.name,
+        method=form.method,
+        tr_ids=_by_id(form.tr_ids, form.old_tr_ids),
+        paper_tr_ids=_by_id(form.paper_tr_ids, form.old_paper_tr_ids),
+        answer=ANSWERS[form.name],
+        ledger=form.name in _LEDGER,
+        order=form.method == "POST",
+        quotation=form.group != "trading",
+    )
+
+
+def _by_id(*tables: Mapping[str, str]) -> dict[str, str]:
+    return {tr_id: variant for table in tables for variant, tr_id in table.items()}
+
+
+def _overseas(
+    path: str, method: str, ids: tuple[str, ...], answer: Callable[[Venue, Call], Answer]
+) -> ServedCall:
+    real = dict.fromkeys(ids, "")
+    return ServedCall(
+        name=f"overseas-{path.rpartition('/')[2]}",
+        method=method,
+        tr_ids=real,
+        # The paper ids of selling differ in the last digit, too.
+        paper_tr_ids={tr_id if tr_id[0] == "H" else f"V{tr_id[1:]}": "" for tr_id in real},
+        answer=answer,
+        order=method == "POST",
+        quotation=ids[0][0] == "H",
+    )
+
 
 CALLS: Final[Mapping[str, ServedCall]] = {
-    _TRADING + "order-cash": ServedCall(
-        "POST",
-        {"TTTC0012U": "buy", "TTTC0011U": "sell", "TTTC0802U": "buy", "TTTC0801U": "sell"},
-        order_cash,
-        order=True,
-    ),
-    _TRADING + "order-rvsecncl": ServedCall(
-        "POST", {"TTTC0013U": "", "TTTC0803U": ""}, order_rvsecncl, order=True
-    ),
-    _TRADING + "inquire-daily-ccld": ServedCall(
-        "GET",
-        {"TTTC0081R": "", "TTTC8001R": "", "CTSC9215R": "", "CTSC9115R": ""},
-        inquire_daily_ccld,
-        ledger=True,
-    ),
-    _TRADING + "inquire-balance": ServedCall(
-        "GET", {"TTTC8434R": ""}, inquire_balance, ledger=True
-    ),
-    _TRADING + "inquire-psbl-order": ServedCall("GET", {"TTTC8908R": ""}, inquire_psbl_order),
-    _QUOTATIONS + "inquire-price": ServedCall("GET", {"FHKST01010100": ""}, inquire_price),
-    _QUOTATIONS + "inquire-daily-itemchartprice": ServedCall(
-        "GET", {"FHKST03010100": ""}, inquire_daily_chart
-    ),
-    _QUOTATIONS + "inquire-time-itemchartprice": ServedCall(
-        "GET", {"FHKST03010200": ""}, inquire_minute_chart
-    ),
-    _QUOTATIONS + "inquire-index-price": ServedCall(
-        "GET", {"FHPUP02100000": ""}, inquire_index_price, on_paper=False
-    ),
-    _QUOTATIONS + "comp-program-trade-today": ServedCall(
-        "GET",
-        {"FHPPG04600101": "", "FHPPG04600100": ""},
-        comp_program_trade_today,
-        on_paper=False,
-    ),
+    **{form.path: _served(form) for form in call_forms().values() if form.group != "oauth"},
+    **{path: _overseas(path, "GET", ids, answer) for path, (ids, answer) in OVERSEAS.items()},
+    **{
+        path: _overseas(path, method, ids, refuse_overseas)
+        for path, (method, ids) in OVERSEAS_REFUSED.items()
+    },
 }
+"""Every call by its path."""
 
 
 def variant_of(served: ServedCall, tr_id: str, settings: SimulatorSettings) -> str:
@@ -91,13 +103,17 @@ def variant_of(served: ServedCall, tr_id: str, settings: SimulatorSettings) -> s
     """
     if not tr_id:
         raise refused("OPSQ9999")
+    if not settings.paper:
+        if tr_id not in served.tr_ids:
+            raise refused("OPSQ0002")
+        return served.tr_ids[tr_id]
+    if tr_id in served.paper_tr_ids:
+        return served.paper_tr_ids[tr_id]
     real_id = tr_id
-    if settings.paper and tr_id[0] in "TC":
-        raise refused("EGW00213")
-    if settings.paper and tr_id[0] == "V":
+    if tr_id[0] == "V":
         real_id = next((each for each in served.tr_ids if each[1:] == tr_id[1:]), "")
     if real_id not in served.tr_ids:
-        raise refused("OPSQ0002")
-    if settings.paper and not served.on_paper and not settings.real_only_quotations:
-        raise refused("MCA00124")
-    return served.tr_ids[real_id]
+        raise refused("EGW00213" if tr_id[0] in _TRADED_IN else "OPSQ0002")
+    if served.quotation and settings.real_only_quotations:
+        return served.tr_ids[real_id]
+    raise refused("EGW00213" if tr_id[0] in _TRADED_IN and not served.quotation else "MCA00124")

@@ -23,6 +23,17 @@ class FeedKey(NamedTuple):
     key: str
 
 
+class Absentee:
+    """Stands in for a connection that a fault has cut, until its account registers again.
+
+    Whatever would have been sent to it is entered as lost to fault number ``fault``.
+    """
+
+    def __init__(self, account: str, fault: int) -> None:
+        self.account = account
+        self.fault = fault
+
+
 class Connection:
     """A socket with its registrations; frames wait in ``outbox`` until the next flush."""
 
@@ -32,7 +43,12 @@ class Connection:
         self.registrations: dict[FeedKey, Registration] = {}
         self.outbox: list[bytes] = []
         self.sent_at = 0
+        self.frames_sent = 0
+        self.changed_keys: dict[FeedKey, int] = {}
+        """Registrations whose key the client does not have any more, and the fault's number."""
         self.unanswered_since: float | None = None
+        self.ended_here = False
+        """Whether the service ended the connection: then it knows at once that it has gone."""
         self._request = request
         # Pings are answered by hand: a pong frame must count as an answer to PINGPONG.
         self.socket = WebSocketResponse(
@@ -41,6 +57,11 @@ class Connection:
             max_msg_size=_LARGEST_REQUEST,
             timeout=_CLOSING_SECONDS,
         )
+
+    @property
+    def account(self) -> str:
+        """The account of the session, empty before the first registration."""
+        return self.credentials.account if self.credentials is not None else ""
 
     async def open(self) -> None:
         """Finish the upgrade."""
@@ -61,10 +82,12 @@ class Connection:
             return False
         except (ClientConnectionResetError, ConnectionResetError):
             return False
+        self.frames_sent += len(frames)
         return True
 
     def cut(self) -> None:
         """Reset the connection without a closing handshake."""
+        self.ended_here = True
         transport = self._request.transport
         if transport is not None:
             transport.abort()

@@ -1,186 +1,90 @@
-"""Names and number formats of the REST answer blocks, as the KIS Open API documentation lists them.
+"""Rows of REST answers, written by the documented blocks of each call.
 
-A block always answers with every one of its fields, each as text: several public clients fail on a
-missing key. What the simulator does not model keeps its empty value ("" for text, "0" or "0.00" for
-numbers, "N" for flags).
-
-Notation of a table: ``name`` text, ``name:0`` integer, ``name:2`` decimal with two places,
-``name:yn`` flag.
+A row always has every field of its block, each as text: several public clients fail on a missing
+key. What the simulator does not model keeps its empty value: "" for text, codes, dates and times,
+"0" or "0.00" for numbers, "N" for flags. Numbers are given in won, shares and percent; the block
+writes them in the field's own unit and scale (million won, thousand shares, two decimals).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
+from kis_gateway.protocol import Block as BlockForm
+from kis_gateway.protocol import Field, Kind, call_form
+
 Value = str | int | float
+Row = dict[str, str]
+
+_EMPTY: Final = {Kind.TEXT: "", Kind.CODE: "", Kind.DATE: "", Kind.TIME: "", Kind.FLAG: "N"}
+_PER_UNIT: Final = {
+    "million_won": 1_000_000,
+    "hundred_million_won": 100_000_000,
+    "ten_thousand_won": 10_000,
+    "thousand_shares": 1_000,
+}
+# The wire also carries the key that the documentation misspells, with the same meaning.
+_TWICE: Final = {("inquire-daily-ccld", "output1"): {"cnc_cfrm_qty": "cncl_cfrm_qty"}}
 
 
 class Block:
-    """The fields of one answer block with their formats."""
+    """The fields of one answer block."""
 
-    def __init__(self, table: str) -> None:
-        self._places: dict[str, int] = {}
-        self._empty: dict[str, str] = {}
-        for token in table.split():
-            name, _, kind = token.partition(":")
-            self._places[name] = int(kind) if kind.isdecimal() else 0
-            if kind == "yn":
-                self._empty[name] = "N"
-            elif kind:
-                self._empty[name] = f"{0:.{int(kind)}f}"
-            else:
-                self._empty[name] = ""
+    def __init__(self, form: BlockForm, twins: Mapping[str, str] | None = None) -> None:
+        self._fields = {field.name: field for field in form.fields}
+        for name, twin in (twins or {}).items():
+            known = self._fields[name]
+            self._fields[twin] = Field(twin, known.kind, known.scale, known.unit)
+        self._empty = {field.name: _empty(field) for field in self._fields.values()}
+        self.is_list = form.is_list
 
     @property
     def names(self) -> tuple[str, ...]:
         """The field names in documented order."""
-        return tuple(self._empty)
+        return tuple(self._fields)
 
-    def row(self, **values: Value) -> dict[str, str]:
-        """Return a full row: numbers as text in the field's scale, the rest empty.
+    def row(self, **values: Value) -> Row:
+        """Return a full row, the fields that are not given empty.
 
         Raises:
             KeyError: a name that the block does not have.
         """
         row = self._empty.copy()
         for name, value in values.items():
-            places = self._places[name]
-            if isinstance(value, str):
-                row[name] = value
-            elif places or isinstance(value, float):
-                row[name] = f"{value:.{places}f}"
-            else:
-                row[name] = str(value)
+            row[name] = _written(self._fields[name], value)
+        return row
+
+    def pick(self, *facts: Mapping[str, Value]) -> Row:
+        """Return a full row from what is known; names that the block lacks are left out."""
+        row = self._empty.copy()
+        for known in facts:
+            for name in known.keys() & row.keys():
+                row[name] = _written(self._fields[name], known[name])
         return row
 
 
-DAILY_ORDER: Final = Block(
-    """
-    ord_dt ord_gno_brno odno orgn_odno ord_dvsn_name sll_buy_dvsn_cd sll_buy_dvsn_cd_name pdno
-    prdt_name ord_qty:0 ord_unpr:0 ord_tmd tot_ccld_qty:0 avg_prvs:0 cncl_yn:yn tot_ccld_amt:0
-    loan_dt ordr_empno ord_dvsn_cd cnc_cfrm_qty:0 cncl_cfrm_qty:0 rmn_qty:0 rjct_qty:0
-    ccld_cndt_name inqr_ip_addr cpbc_ordp_ord_rcit_dvsn_cd cpbc_ordp_infm_mthd_dvsn_cd infm_tmd
-    ctac_tlno prdt_type_cd excg_dvsn_cd cpbc_ordp_mtrl_dvsn_cd ord_orgno rsvn_ord_end_dt
-    excg_id_dvsn_Cd stpm_cndt_pric:0 stpm_efct_occr_dtmd
-    """
-)
-"""inquire-daily-ccld, one order of the day."""
+@cache
+def block(call: str, name: str) -> Block:
+    """Return a block of a call, such as ``block("inquire-balance", "output1")``.
 
-DAILY_ORDER_TOTALS: Final = Block(
+    Raises:
+        KeyError: there is no such call or block.
     """
-    tot_ord_qty:0 tot_ccld_qty:0 tot_ccld_amt:0 prsm_tlex_smtl:0 pchs_avg_pric:4
-    """
-)
-"""inquire-daily-ccld, sums over the answer."""
+    return Block(call_form(call).blocks[name], _TWICE.get((call, name)))
 
-BALANCE_HOLDING: Final = Block(
-    """
-    pdno prdt_name trad_dvsn_name bfdy_buy_qty:0 bfdy_sll_qty:0 thdt_buyqty:0 thdt_sll_qty:0
-    hldg_qty:0 ord_psbl_qty:0 pchs_avg_pric:4 pchs_amt:0 prpr:0 evlu_amt:0 evlu_pfls_amt:0
-    evlu_pfls_rt:2 evlu_erng_rt:8 loan_dt loan_amt:0 stln_slng_chgs:0 expd_dt fltt_rt:8
-    bfdy_cprs_icdc:0 item_mgna_rt_name grta_rt_name sbst_pric:0 stck_loan_unpr:4
-    """
-)
-"""inquire-balance, one issue."""
 
-BALANCE_TOTALS: Final = Block(
-    """
-    dnca_tot_amt:0 nxdy_excc_amt:0 prvs_rcdl_excc_amt:0 cma_evlu_amt:0 bfdy_buy_amt:0 thdt_buy_amt:0
-    nxdy_auto_rdpt_amt:0 bfdy_sll_amt:0 thdt_sll_amt:0 d2_auto_rdpt_amt:0 bfdy_tlex_amt:0
-    thdt_tlex_amt:0 tot_loan_amt:0 scts_evlu_amt:0 tot_evlu_amt:0 nass_amt:0
-    fncg_gld_auto_rdpt_yn:yn pchs_amt_smtl_amt:0 evlu_amt_smtl_amt:0 evlu_pfls_smtl_amt:0
-    tot_stln_slng_chgs:0 bfdy_tot_asst_evlu_amt:0 asst_icdc_amt:0 asst_icdc_erng_rt:8
-    """
-)
-"""inquire-balance, the account."""
+def _empty(field: Field) -> str:
+    return _EMPTY[field.kind] if field.kind in _EMPTY else _written(field, 0)
 
-BUYING_POWER: Final = Block(
-    """
-    ord_psbl_cash:0 ord_psbl_sbst:0 ruse_psbl_amt:0 fund_rpch_chgs:0 psbl_qty_calc_unpr:0
-    nrcvb_buy_amt:0 nrcvb_buy_qty:0 max_buy_amt:0 max_buy_qty:0 cma_evlu_amt:0
-    ovrs_re_use_amt_wcrc:0 ord_psbl_frcr_amt_wcrc:0
-    """
-)
-"""inquire-psbl-order."""
 
-PRICE: Final = Block(
-    """
-    iscd_stat_cls_code marg_rate:2 rprs_mrkt_kor_name new_hgpr_lwpr_cls_code bstp_kor_isnm
-    temp_stop_yn:yn oprc_rang_cont_yn:yn clpr_rang_cont_yn:yn crdt_able_yn:yn grmn_rate_cls_code
-    elw_pblc_yn:yn stck_prpr:0 prdy_vrss:0 prdy_vrss_sign prdy_ctrt:2 acml_tr_pbmn:0 acml_vol:0
-    prdy_vrss_vol_rate:2 stck_oprc:0 stck_hgpr:0 stck_lwpr:0 stck_mxpr:0 stck_llam:0 stck_sdpr:0
-    wghn_avrg_stck_prc:2 hts_frgn_ehrt:2 frgn_ntby_qty:0 pgtr_ntby_qty:0 pvt_scnd_dmrs_prc:0
-    pvt_frst_dmrs_prc:0 pvt_pont_val:0 pvt_frst_dmsp_prc:0 pvt_scnd_dmsp_prc:0 dmrs_val:0 dmsp_val:0
-    cpfn:0 rstc_wdth_prc:0 stck_fcam:0 stck_sspr:0 aspr_unit:0 hts_deal_qty_unit_val:0 lstn_stcn:0
-    hts_avls:0 per:2 pbr:2 stac_month vol_tnrt:2 eps:2 bps:2 d250_hgpr:0 d250_hgpr_date
-    d250_hgpr_vrss_prpr_rate:2 d250_lwpr:0 d250_lwpr_date d250_lwpr_vrss_prpr_rate:2
-    stck_dryy_hgpr:0 dryy_hgpr_vrss_prpr_rate:2 dryy_hgpr_date stck_dryy_lwpr:0
-    dryy_lwpr_vrss_prpr_rate:2 dryy_lwpr_date w52_hgpr:0 w52_hgpr_vrss_prpr_ctrt:2 w52_hgpr_date
-    w52_lwpr:0 w52_lwpr_vrss_prpr_ctrt:2 w52_lwpr_date whol_loan_rmnd_rate:2 ssts_yn:yn
-    stck_shrn_iscd fcam_cnnm cpfn_cnnm apprch_rate:2 frgn_hldn_qty:0 vi_cls_code ovtm_vi_cls_code
-    last_ssts_cntg_qty:0 invt_caful_yn:yn mrkt_warn_cls_code short_over_yn:yn sltr_yn:yn
-    mang_issu_cls_code
-    """
-)
-"""inquire-price."""
-
-DAILY_CHART_HEAD: Final = Block(
-    """
-    prdy_vrss:0 prdy_vrss_sign prdy_ctrt:2 stck_prdy_clpr:0 acml_vol:0 acml_tr_pbmn:0 hts_kor_isnm
-    stck_prpr:0 stck_shrn_iscd prdy_vol:0 stck_mxpr:0 stck_llam:0 stck_oprc:0 stck_hgpr:0
-    stck_lwpr:0 stck_prdy_oprc:0 stck_prdy_hgpr:0 stck_prdy_lwpr:0 askp:0 bidp:0 prdy_vrss_vol:0
-    vol_tnrt:2 stck_fcam:0 lstn_stcn:0 cpfn:0 hts_avls:0 per:2 eps:2 pbr:2 itewhol_loan_rmnd_ratem:2
-    """
-)
-"""inquire-daily-itemchartprice, the issue now."""
-
-DAILY_CHART_BAR: Final = Block(
-    """
-    stck_bsop_date stck_clpr:0 stck_oprc:0 stck_hgpr:0 stck_lwpr:0 acml_vol:0 acml_tr_pbmn:0
-    flng_cls_code prtt_rate:2 mod_yn prdy_vrss_sign prdy_vrss:0 revl_issu_reas
-    """
-)
-"""inquire-daily-itemchartprice, one bar."""
-
-MINUTE_CHART_HEAD: Final = Block(
-    """
-    prdy_vrss:0 prdy_vrss_sign prdy_ctrt:2 stck_prdy_clpr:0 acml_vol:0 acml_tr_pbmn:0 hts_kor_isnm
-    stck_prpr:0
-    """
-)
-"""inquire-time-itemchartprice, the issue now."""
-
-MINUTE_CHART_BAR: Final = Block(
-    """
-    stck_bsop_date stck_cntg_hour stck_prpr:0 stck_oprc:0 stck_hgpr:0 stck_lwpr:0 cntg_vol:0
-    acml_tr_pbmn:0
-    """
-)
-"""inquire-time-itemchartprice, one minute."""
-
-INDEX_PRICE: Final = Block(
-    """
-    bstp_nmix_prpr:2 bstp_nmix_prdy_vrss:2 prdy_vrss_sign bstp_nmix_prdy_ctrt:2 acml_vol:0
-    prdy_vol:0 acml_tr_pbmn:0 prdy_tr_pbmn:0 bstp_nmix_oprc:2 prdy_nmix_vrss_nmix_oprc:2
-    oprc_vrss_prpr_sign bstp_nmix_oprc_prdy_ctrt:2 bstp_nmix_hgpr:2 prdy_nmix_vrss_nmix_hgpr:2
-    hgpr_vrss_prpr_sign bstp_nmix_hgpr_prdy_ctrt:2 bstp_nmix_lwpr:2 prdy_clpr_vrss_lwpr:2
-    lwpr_vrss_prpr_sign prdy_clpr_vrss_lwpr_rate:2 ascn_issu_cnt:0 uplm_issu_cnt:0 stnr_issu_cnt:0
-    down_issu_cnt:0 lslm_issu_cnt:0 dryy_bstp_nmix_hgpr:2 dryy_hgpr_vrss_prpr_rate:2
-    dryy_bstp_nmix_hgpr_date dryy_bstp_nmix_lwpr:2 dryy_lwpr_vrss_prpr_rate:2
-    dryy_bstp_nmix_lwpr_date total_askp_rsqn:0 total_bidp_rsqn:0 seln_rsqn_rate:2 shnu_rsqn_rate:2
-    ntby_rsqn:0
-    """
-)
-"""inquire-index-price."""
-
-PROGRAM_TRADE: Final = Block(
-    """
-    bsop_hour arbt_smtn_seln_tr_pbmn:0 arbt_smtm_seln_tr_pbmn_rate:2 arbt_smtn_shnu_tr_pbmn:0
-    arbt_smtm_shun_tr_pbmn_rate:2 nabt_smtn_seln_tr_pbmn:0 nabt_smtm_seln_tr_pbmn_rate:2
-    nabt_smtn_shnu_tr_pbmn:0 nabt_smtm_shun_tr_pbmn_rate:2 arbt_smtn_ntby_tr_pbmn:0
-    arbt_smtm_ntby_tr_pbmn_rate:2 nabt_smtn_ntby_tr_pbmn:0 nabt_smtm_ntby_tr_pbmn_rate:2
-    whol_smtn_ntby_tr_pbmn:0 whol_ntby_tr_pbmn_rate:2 bstp_nmix_prpr:2 bstp_nmix_prdy_vrss:2
-    prdy_vrss_sign
-    """
-)
-"""comp-program-trade-today, one row of time."""
+def _written(field: Field, value: Value) -> str:
+    if isinstance(value, str):
+        return value
+    if field.unit in _PER_UNIT:
+        value = value / _PER_UNIT[field.unit]
+    if field.kind is Kind.DECIMAL:
+        return f"{value:.{field.scale}f}"
+    # Towards zero: a net sale of less than a unit is "0", not "-1".
+    return str(int(value))

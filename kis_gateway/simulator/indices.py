@@ -5,7 +5,7 @@ Levels are hundredths of a point, program values won.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -33,6 +33,8 @@ class IndexBoard:
         self._market = market
         self._days: dict[str, IndexDay] = {}
         self._flows: dict[str, list[ProgramPrint]] = {}
+        self._levels: dict[str, list[IndexPrint]] = {}
+        self._totals: dict[str, dict[int, tuple[int, int]]] = {}
 
     def take(self, item: IndexPrint | ProgramPrint) -> None:
         """Take the next print, in order of time."""
@@ -40,6 +42,7 @@ class IndexBoard:
             self._flows.setdefault(item.market, []).append(item)
             return
         level = item.centipoints
+        self._levels.setdefault(item.index, []).append(item)
         day = self._days.get(item.index)
         if day is None:
             previous = self._previous_close(item.index) or level
@@ -58,6 +61,26 @@ class IndexBoard:
         if close is None:
             return None
         return IndexDay(previous_close=close, open=close, high=close, low=close, last=close)
+
+    def levels(self, name: str) -> Sequence[IndexPrint]:
+        """Return an index's prints so far, oldest first."""
+        return self._levels.get(name, ())
+
+    def totals(self, market: str) -> Mapping[int, tuple[int, int]]:
+        """Return shares and won that a market's issues traded on each day before today.
+
+        Days are keyed by the start of their bars. Read once from the histories, then kept.
+        """
+        known = self._totals.get(market)
+        if known is None:
+            known = self._totals[market] = {}
+            for listing in self._market.listings:
+                if listing.board.value == market:
+                    for bar in self._market.daily_history(listing.symbol):
+                        volume, value = known.get(bar.start, (0, 0))
+                        traded = bar.value or bar.close * bar.volume
+                        known[bar.start] = volume + bar.volume, value + traded
+        return known
 
     def flows(self, market: str) -> Sequence[ProgramPrint]:
         """Return a market's program trading so far, oldest first."""

@@ -17,9 +17,11 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from events import Symbol
+from events.market import Venue
 from events.trading import Side
+from kis_gateway.protocol import Route
 from kis_gateway.simulator.exchange.messages import Executed
-from kis_gateway.simulator.wire_formats import OrderType
+from kis_gateway.simulator.wire_formats import OrderType, exchange_class
 
 _SECOND: Final = 1_000_000_000
 _SPREAD: Final = 1_000
@@ -67,8 +69,10 @@ class OrderStatus(msgspec.Struct, frozen=True, kw_only=True):
 class OrderRecord(msgspec.Struct, kw_only=True):
     """One order number of the day. ``price`` is 0 for a market order.
 
-    ``original`` is the number of the order an amend or cancel is about. A cancel's ``quantity`` is
-    what it withdrew.
+    ``original`` is the number of the order an amend or cancel is about; the ``quantity`` of these
+    is what they moved or withdrew, before they took effect what was asked for. ``route`` is where
+    the client sent the order, ``venue`` where it is; ``trigger`` is the price that awakes a stop
+    limit order, 0 for none.
     """
 
     number: str
@@ -82,7 +86,15 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     visible_at: int
     action: Action = Action.NEW
     original: str | None = None
+    route: Route = Route.KRX
+    venue: Venue = Venue.KRX
+    trigger: int = 0
     changes: list[Change] = msgspec.field(default_factory=list)
+
+    @property
+    def exchange_class(self) -> str:
+        """The notice's ORD_EXG_GB."""
+        return exchange_class(self.route, self.venue)
 
     def status(self, now: int | None = None) -> OrderStatus:
         """Return the sums as an inquiry at ``now`` sees them; ``None`` sees everything."""

@@ -17,15 +17,14 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from events.trading import Side
+from kis_gateway.protocol import Era
 from kis_gateway.simulator.ledger import Action, OrderRecord
-from kis_gateway.simulator.settings import Era
 from kis_gateway.simulator.wire_formats import clock
 
 BRANCH: Final = "00950"
 """Order organisation number of the paper service."""
 
 _CASH: Final = "10"
-_KRX: Final = "1"
 _ACTION_CODES: Final = {Action.NEW: "0", Action.AMEND: "1", Action.CANCEL: "2"}
 
 
@@ -87,4 +86,5 @@ def notice_record(order: OrderRecord, receipt: Receipt, *, hts_id: str, name: st
     price = f"{order.price:09d}"
     if era is Era.A:
         return "^".join((*head, name[:10], _CASH, "", name, price))
-    return "^".join((*head, f"{0:09d}", _KRX, "Y", "", _CASH, "", name, price))
+    exchange = (f"{order.trigger:09d}", order.exchange_class)
+    return "^".join((*head, *exchange, "Y", "", _CASH, "", name, price))

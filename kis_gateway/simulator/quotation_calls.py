@@ -1,338 +1,255 @@
-"""Quotations: price, daily and minute bars of an issue, level of an index, program trading.
+"""Quotations of one issue now: price, order book, trades, several issues at once, after hours.
 
-Prices are won, volumes shares, values won unless a field says otherwise. What the simulated market
-does not know (fundamentals, foreign holdings, credit) stays at its empty value.
+Prices are won, volumes shares, values won unless a field says otherwise. After-hours figures are
+those of the single-price market, which ended on 2026-09-13; since then they stay at their empty
+values, with the limits that would hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
-from itertools import groupby
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from events import Symbol
-from events.calendar import instant, kst
-from events.market import Bar
-from events.prices import Board, tick_size
-from kis_gateway.simulator import fields
+from events.calendar import instant
+from events.prices import Board, daily_limits
 from kis_gateway.simulator.answers import Answer, quoted, refused
+from kis_gateway.simulator.day_facts import daily_facts
 from kis_gateway.simulator.exchange.messages import Listing
-from kis_gateway.simulator.indices import INDEX_NAMES
-from kis_gateway.simulator.params import Call
-from kis_gateway.simulator.venue import Venue
-from kis_gateway.simulator.wire_formats import (
-    calendar_day,
-    change_sign,
-    clock,
-    percent,
-    sign_of,
+from kis_gateway.simulator.fields import Row, Value, block
+from kis_gateway.simulator.fundamentals import company_facts
+from kis_gateway.simulator.issue_facts import (
+    asked_listing,
+    asked_tape,
+    book_facts,
+    change_facts,
+    expected_facts,
+    extreme_facts,
+    price_facts,
+    today,
 )
+from kis_gateway.simulator.params import Call
+from kis_gateway.simulator.synthetic_flows import trading_facts
+from kis_gateway.simulator.venue import Venue
+from kis_gateway.simulator.wire_formats import clock, percent
 
-_SECOND: Final = 1_000_000_000
-_MINUTE: Final = 60 * _SECOND
-_DAILY_ROWS: Final = 100
-_MINUTE_ROWS: Final = 30
-_PROGRAM_ROWS: Final = 30
-_YEAR_OF_SESSIONS: Final = 250
-_MILLION: Final = 1_000_000
-_HUNDRED_MILLION: Final = 100_000_000
-_MARKETS: Final = {Board.KOSPI: "KOSPI", Board.KOSDAQ: "KOSDAQ", Board.FUND: "ETF"}
+_TRADE_ROWS: Final = 30
+_MANY: Final = 30
+_MINUTE: Final = 60_000_000_000
+_AFTER_HOURS_PERMILLE: Final = 100
 
 
 def inquire_price(venue: Venue, call: Call) -> Answer:
     """Return the present price of an issue with its limits and tick."""
-    listing = _listing(venue, call)
-    today = _today(venue, listing)
-    price, base = today.close, listing.base_price
-    year = venue.market.daily_history(listing.symbol)[-_YEAR_OF_SESSIONS:]
-    output = fields.PRICE.row(
-        iscd_stat_cls_code="00",
-        marg_rate=100.0,
-        rprs_mrkt_kor_name=_MARKETS[listing.board],
-        bstp_kor_isnm=listing.sector,
-        stck_prpr=price,
-        prdy_vrss=price - base,
-        prdy_vrss_sign=change_sign(price, listing),
-        prdy_ctrt=percent(price - base, base),
-        acml_tr_pbmn=today.value,
-        acml_vol=today.volume,
-        prdy_vrss_vol_rate=percent(today.volume, year[-1].volume if year else 0),
-        stck_oprc=today.open,
-        stck_hgpr=today.high,
-        stck_lwpr=today.low,
-        stck_mxpr=listing.upper_limit,
-        stck_llam=listing.lower_limit,
-        stck_sdpr=base,
-        wghn_avrg_stck_prc=today.value / today.volume if today.volume else 0.0,
-        rstc_wdth_prc=listing.upper_limit - base,
-        aspr_unit=tick_size(price, listing.board, venue.market.day),
-        hts_deal_qty_unit_val=1,
-        lstn_stcn=listing.listed_shares,
-        hts_avls=price * listing.listed_shares // _HUNDRED_MILLION,
-        vol_tnrt=percent(today.volume, listing.listed_shares),
-        stck_shrn_iscd=listing.symbol,
-        vi_cls_code="N",
-        ovtm_vi_cls_code="N",
-        mrkt_warn_cls_code="00",
-        mang_issu_cls_code="N",
-        **_extremes("d250_hgpr", "d250_lwpr", year, price, "vrss_prpr_rate"),
-        **_extremes("w52_hgpr", "w52_lwpr", year, price, "vrss_prpr_ctrt"),
+    listing = asked_listing(venue, call)
+    tape = asked_tape(venue, call, listing)
+    bar = today(venue, listing, tape)
+    output = block("inquire-price", "output").pick(
+        trading_facts(listing, bar),
+        company_facts(listing),
+        price_facts(venue, listing, tape),
+        extreme_facts(venue, listing, bar.close),
     )
     return quoted(output=output)
 
 
-def inquire_daily_chart(venue: Venue, call: Call) -> Answer:
-    """Return up to 100 bars between two dates, newest first, today's forming bar included."""
-    listing = _listing(venue, call)
-    today = _today(venue, listing)
-    history = list(venue.market.daily_history(listing.symbol))
-    start, end = call.text("FID_INPUT_DATE_1"), call.text("FID_INPUT_DATE_2")
-    bars = [*history, today] if today.volume else history
-    period = call.text("FID_PERIOD_DIV_CODE", "D").upper()
-    key = _PERIODS.get(period)
-    if key is None:
-        raise refused("OPSQ2001", "ERROR INVALID FID_PERIOD_DIV_CODE")
-    merged = [_merge(group) for _, group in groupby(bars, key)]
-    rows = [
-        _daily_row(bar, before.close if before is not None else bar.open)
-        for before, bar in zip([None, *merged], merged, strict=False)
-        if start <= calendar_day(bar.start) <= end
-    ]
-    yesterday = history[-1] if history else None
-    tape = venue.tapes[listing.symbol]
-    head = fields.DAILY_CHART_HEAD.row(
-        **_change_fields(today.close, listing),
-        stck_prdy_clpr=yesterday.close if yesterday is not None else listing.base_price,
-        acml_vol=today.volume,
-        acml_tr_pbmn=today.value,
-        hts_kor_isnm=listing.name,
-        stck_prpr=today.close,
-        stck_shrn_iscd=listing.symbol,
-        prdy_vol=yesterday.volume if yesterday is not None else 0,
-        stck_mxpr=listing.upper_limit,
-        stck_llam=listing.lower_limit,
-        stck_oprc=today.open,
-        stck_hgpr=today.high,
-        stck_lwpr=today.low,
-        stck_prdy_oprc=yesterday.open if yesterday is not None else 0,
-        stck_prdy_hgpr=yesterday.high if yesterday is not None else 0,
-        stck_prdy_lwpr=yesterday.low if yesterday is not None else 0,
-        askp=tape.asks[0][0] if tape.asks else 0,
-        bidp=tape.bids[0][0] if tape.bids else 0,
-        prdy_vrss_vol=today.volume - (yesterday.volume if yesterday is not None else 0),
-        vol_tnrt=percent(today.volume, listing.listed_shares),
-        lstn_stcn=listing.listed_shares,
-        hts_avls=today.close * listing.listed_shares // _HUNDRED_MILLION,
+def inquire_price_2(venue: Venue, call: Call) -> Answer:
+    """Return the present price of an issue with its designations."""
+    listing = asked_listing(venue, call)
+    facts = price_facts(venue, listing, asked_tape(venue, call, listing))
+    return quoted(output=block("inquire-price-2", "output").pick(facts))
+
+
+def inquire_asking_price(venue: Venue, call: Call) -> Answer:
+    """Return ten levels a side and the last indicative match."""
+    name = "inquire-asking-price-exp-ccn"
+    listing = asked_listing(venue, call)
+    tape = asked_tape(venue, call, listing)
+    prices = price_facts(venue, listing, tape)
+    return quoted(
+        output1=block(name, "output1").pick(book_facts(venue, listing.symbol, tape)),
+        output2=block(name, "output2").pick(prices, expected_facts(venue, listing)),
     )
-    return quoted(output1=head, output2=rows[::-1][:_DAILY_ROWS])
 
 
-def inquire_minute_chart(venue: Venue, call: Call) -> Answer:
-    """Return 30 one-minute bars going back from a time, newest first, the forming bar included.
+def inquire_ccnl(venue: Venue, call: Call) -> Answer:
+    """Return the newest 30 trades, newest first."""
+    listing = asked_listing(venue, call)
+    rows = _trade_facts(venue, listing, until=venue.now())[:_TRADE_ROWS]
+    return quoted(output=[block("inquire-ccnl", "output").pick(row) for row in rows])
 
-    Minutes without trades are missing. For a time in the future the last price is repeated for each
-    minute to come; in a current minute without trades the volume is still the last one's.
-    """
-    listing = _listing(venue, call)
-    today = _today(venue, listing)
-    asked = _instant(venue, call.text("FID_INPUT_HOUR_1"))
-    rows, total = [], 0
-    bars = venue.exchange.minute_bars(listing.symbol)
-    for bar in bars:
-        total += bar.value
-        if bar.start <= asked:
-            rows.append(_minute_row(bar, bar.volume, total))
-    if bars:
-        rows += _untraded_minutes(venue, bars[-1], asked, total)
-    head = fields.MINUTE_CHART_HEAD.row(
-        **_change_fields(today.close, listing),
-        stck_prdy_clpr=listing.base_price,
-        acml_vol=today.volume,
-        acml_tr_pbmn=today.value,
-        hts_kor_isnm=listing.name,
-        stck_prpr=today.close,
+
+def inquire_time_itemconclusion(venue: Venue, call: Call) -> Answer:
+    """Return 30 trades going back from a time, newest first."""
+    name = "inquire-time-itemconclusion"
+    listing = asked_listing(venue, call)
+    asked = asked_instant(venue, call.text("FID_INPUT_HOUR_1", ""))
+    rows = _trade_facts(venue, listing, until=asked)[:_TRADE_ROWS]
+    return quoted(
+        output1=block(name, "output1").pick(price_facts(venue, listing)),
+        output2=[block(name, "output2").pick(row) for row in rows],
     )
-    return quoted(output1=head, output2=rows[::-1][:_MINUTE_ROWS])
 
 
-def inquire_index_price(venue: Venue, call: Call) -> Answer:
-    """Return the present level of an index."""
-    name = INDEX_NAMES.get(call.text("FID_INPUT_ISCD"))
-    day = venue.indices.index(name) if name is not None else None
-    if day is None:
-        raise refused("OPSQ2001", "ERROR INVALID FID_INPUT_ISCD")
-    previous = day.previous_close
-    output = fields.INDEX_PRICE.row(
-        bstp_nmix_prpr=day.last / 100,
-        bstp_nmix_prdy_vrss=(day.last - previous) / 100,
-        prdy_vrss_sign=sign_of(day.last - previous),
-        bstp_nmix_prdy_ctrt=percent(day.last - previous, previous),
-        bstp_nmix_oprc=day.open / 100,
-        prdy_nmix_vrss_nmix_oprc=(day.open - previous) / 100,
-        oprc_vrss_prpr_sign=sign_of(day.last - day.open),
-        bstp_nmix_oprc_prdy_ctrt=percent(day.open - previous, previous),
-        bstp_nmix_hgpr=day.high / 100,
-        prdy_nmix_vrss_nmix_hgpr=(day.high - previous) / 100,
-        hgpr_vrss_prpr_sign=sign_of(day.last - day.high),
-        bstp_nmix_hgpr_prdy_ctrt=percent(day.high - previous, previous),
-        bstp_nmix_lwpr=day.low / 100,
-        prdy_clpr_vrss_lwpr=(day.low - previous) / 100,
-        lwpr_vrss_prpr_sign=sign_of(day.last - day.low),
-        prdy_clpr_vrss_lwpr_rate=percent(day.low - previous, previous),
-    )
-    return quoted(output=output)
-
-
-def comp_program_trade_today(venue: Venue, call: Call) -> Answer:
-    """Return a market's program trading so far, newest first, at most 30 rows, million won."""
-    markets = {"K": "KOSPI", "Q": "KOSDAQ"}
-    market = markets.get(call.text("FID_MRKT_CLS_CODE").upper())
-    if market is None:
-        raise refused("OPSQ2001", "ERROR INVALID FID_MRKT_CLS_CODE")
-    index = venue.indices.index(market)
-    level = index.last if index is not None else 0
-    change = level - index.previous_close if index is not None else 0
+def intstock_multprice(venue: Venue, call: Call) -> Answer:
+    """Return prices of up to 30 issues in the order asked; codes that are none are left out."""
+    output = block("intstock-multprice", "output")
     rows = []
-    for flow in venue.indices.flows(market)[-_PROGRAM_ROWS:][::-1]:
-        # Towards zero: a net sale of less than a million is "0", not "-1".
-        millions = int(flow.cumulative_net_value / _MILLION)
+    for number in range(1, _MANY + 1):
+        symbol = Symbol(call.text(f"FID_INPUT_ISCD_{number}", ""))
+        listing = venue.listings.get(symbol)
+        if listing is None:
+            continue
+        facts = price_facts(venue, listing)
+        named = {
+            "inter2_prpr": facts["stck_prpr"],
+            "inter2_prdy_vrss": facts["prdy_vrss"],
+            "inter2_oprc": facts["stck_oprc"],
+            "inter2_hgpr": facts["stck_hgpr"],
+            "inter2_lwpr": facts["stck_lwpr"],
+            "inter2_llam": facts["stck_llam"],
+            "inter2_mxpr": facts["stck_mxpr"],
+            "inter2_prdy_clpr": facts["stck_prdy_clpr"],
+            "inter2_sdpr": facts["stck_sdpr"],
+        }
         rows.append(
-            fields.PROGRAM_TRADE.row(
-                bsop_hour=clock(flow.at),
-                nabt_smtn_ntby_tr_pbmn=millions,
-                whol_smtn_ntby_tr_pbmn=millions,
-                bstp_nmix_prpr=level / 100,
-                bstp_nmix_prdy_vrss=change / 100,
-                prdy_vrss_sign=sign_of(change),
-            )
+            output.pick(facts, book_facts(venue, symbol), expected_facts(venue, listing), named)
         )
     return quoted(output=rows)
 
 
-def _listing(venue: Venue, call: Call) -> Listing:
-    if call.text("FID_COND_MRKT_DIV_CODE").upper() not in ("J", "UN"):
-        raise refused("OPSQ2001", "ERROR INVALID FID_COND_MRKT_DIV_CODE")
-    listing = venue.listings.get(Symbol(call.text("FID_INPUT_ISCD")))
-    if listing is None:
-        raise refused("APBK0656")
-    return listing
-
-
-def _today(venue: Venue, listing: Listing) -> Bar:
-    """Return today's bar so far; without trades open, high and low are 0 and close is the base."""
-    start = venue.market.session.open_at
-    last = venue.tapes[listing.symbol].last
-    if last is None:
-        return Bar(start, 0, 0, 0, listing.base_price, 0)
-    return Bar(
-        start,
-        last.open,
-        last.high,
-        last.low,
-        last.price,
-        last.cumulative_volume,
-        last.cumulative_value,
+def inquire_overtime_price(venue: Venue, call: Call) -> Answer:
+    """Return an issue in the after-hours single-price market."""
+    listing = asked_listing(venue, call)
+    output = block("inquire-overtime-price", "output").pick(
+        price_facts(venue, listing),
+        book_facts(venue, listing.symbol),
+        overtime_facts(venue, listing),
     )
+    return quoted(output=output)
 
 
-def _change_fields(price: int, listing: Listing) -> dict[str, fields.Value]:
-    change = price - listing.base_price
-    return {
-        "prdy_vrss": change,
-        "prdy_vrss_sign": change_sign(price, listing),
-        "prdy_ctrt": percent(change, listing.base_price),
-    }
+def inquire_overtime_asking_price(venue: Venue, call: Call) -> Answer:
+    """Return the book of the after-hours single-price market beside that of the day."""
+    listing = asked_listing(venue, call)
+    facts: dict[str, Value] = {"ovtm_untp_last_hour": clock(venue.now())}
+    output = block("inquire-overtime-asking-price", "output")
+    return quoted(output=output.pick(book_facts(venue, listing.symbol), facts))
 
 
-def _extremes(
-    high: str, low: str, bars: Sequence[Bar], price: int, rate: str
-) -> dict[str, fields.Value]:
-    if not bars:
-        return {}
-    top = max(bars, key=lambda bar: bar.high)
-    bottom = min(bars, key=lambda bar: bar.low)
-    return {
-        high: top.high,
-        f"{high}_date": calendar_day(top.start),
-        f"{high}_{rate}": percent(price - top.high, top.high),
-        low: bottom.low,
-        f"{low}_date": calendar_day(bottom.start),
-        f"{low}_{rate}": percent(price - bottom.low, bottom.low),
-    }
+def inquire_time_overtimeconclusion(venue: Venue, call: Call) -> Answer:
+    """Return the trades of the after-hours single-price market: none since it ended."""
+    name = "inquire-time-overtimeconclusion"
+    listing = asked_listing(venue, call)
+    head = block(name, "output1").pick(overtime_facts(venue, listing))
+    return quoted(output1=head, output2=[])
 
 
-def _day(bar: Bar) -> date:
-    return kst(bar.start).date()
+def inquire_daily_overtimeprice(venue: Venue, call: Call) -> Answer:
+    """Return 30 days with their after-hours figures, newest first."""
+    name = "inquire-daily-overtimeprice"
+    listing = asked_listing(venue, call)
+    rows: list[Row] = []
+    for day in daily_facts(venue, listing):
+        quiet: dict[str, Value] = {
+            "ovtm_untp_prpr": day["stck_clpr"],
+            "ovtm_untp_prdy_vrss_sign": "3",
+        }
+        rows.append(block(name, "output2").pick(day, quiet))
+    return quoted(output1=block(name, "output1").pick(overtime_facts(venue, listing)), output2=rows)
 
 
-_PERIODS: Final[dict[str, Callable[[Bar], object]]] = {
-    "D": _day,
-    "W": lambda bar: _day(bar).isocalendar()[:2],
-    "M": lambda bar: (_day(bar).year, _day(bar).month),
-    "Y": lambda bar: _day(bar).year,
-}
-
-
-def _merge(group: Iterable[Bar]) -> Bar:
-    bars = list(group)
-    return Bar(
-        bars[-1].start,
-        bars[0].open,
-        max(bar.high for bar in bars),
-        min(bar.low for bar in bars),
-        bars[-1].close,
-        sum(bar.volume for bar in bars),
-        sum(bar.value for bar in bars),
-    )
-
-
-def _daily_row(bar: Bar, previous_close: int) -> dict[str, str]:
-    change = bar.close - previous_close
-    return fields.DAILY_CHART_BAR.row(
-        stck_bsop_date=calendar_day(bar.start),
-        stck_clpr=bar.close,
-        stck_oprc=bar.open,
-        stck_hgpr=bar.high,
-        stck_lwpr=bar.low,
-        acml_vol=bar.volume,
-        acml_tr_pbmn=bar.value,
-        flng_cls_code="00",
-        mod_yn="N",
-        prdy_vrss_sign=sign_of(change),
-        prdy_vrss=change,
-    )
-
-
-def _minute_row(bar: Bar, volume: int, total_value: int) -> dict[str, str]:
-    return fields.MINUTE_CHART_BAR.row(
-        stck_bsop_date=calendar_day(bar.start),
-        stck_cntg_hour=clock(bar.start),
-        stck_prpr=bar.close,
-        stck_oprc=bar.open,
-        stck_hgpr=bar.high,
-        stck_lwpr=bar.low,
-        cntg_vol=volume,
-        acml_tr_pbmn=total_value,
-    )
-
-
-def _untraded_minutes(
-    venue: Venue, last: Bar, asked: int, total_value: int
-) -> list[dict[str, str]]:
-    """Return flat rows from the present minute to the asked one, as far as nothing traded."""
-    current = venue.now() // _MINUTE * _MINUTE
-    first = max(last.start + _MINUTE, current)
+def exp_closing_price(venue: Venue, call: Call) -> Answer:
+    """Return where issues would close, by the last indicative match; those without are left out."""
     rows = []
-    for start in range(first, min(asked, venue.market.session.close_at) + 1, _MINUTE):
-        flat = Bar(start, last.close, last.close, last.close, last.close, 0)
-        rows.append(_minute_row(flat, last.volume if start == current else 0, total_value))
-    return rows
+    for listing in listings_of(venue, call.text("FID_INPUT_ISCD", "0000")):
+        price, quantity = venue.tapes[listing.symbol].expected
+        if price:
+            gap = price - today(venue, listing).close
+            facts: dict[str, Value] = {
+                "stck_prpr": price,
+                "sdpr_vrss_prpr": price - listing.base_price,
+                "sdpr_vrss_prpr_rate": percent(price - listing.base_price, listing.base_price),
+                "cntg_vol": quantity,
+            }
+            named = {"stck_shrn_iscd": listing.symbol, "hts_kor_isnm": listing.name}
+            row = block("exp-closing-price", "output").pick(
+                named, change_facts(price, listing), facts
+            )
+            rows.append((abs(gap), row))
+    rows.sort(key=lambda each: each[0], reverse=True)
+    return quoted(output=[row for _, row in rows[:_MANY]])
 
 
-def _instant(venue: Venue, hhmmss: str) -> int:
+def listings_of(venue: Venue, code: str) -> Sequence[Listing]:
+    """Return the issues of a market: 0000 all, 0001 KOSPI, 1001 KOSDAQ; other codes all."""
+    board = {"0001": Board.KOSPI, "1001": Board.KOSDAQ}.get(code)
+    if board is None:
+        return venue.market.listings
+    return [each for each in venue.market.listings if each.board is board]
+
+
+def overtime_facts(venue: Venue, listing: Listing) -> dict[str, Value]:
+    """Return the after-hours single-price market of an issue: its limits and a price at rest."""
+    close = today(venue, listing).close
+    lower, upper = daily_limits(close, listing.board, venue.market.day)
+    reach = close * _AFTER_HOURS_PERMILLE // 1_000
+    return {
+        "ovtm_untp_prpr": close,
+        "ovtm_untp_prdy_vrss_sign": "3",
+        "ovtm_untp_antc_cntg_vrss_sign": "3",
+        "ovtm_untp_antc_cntg_vrsssign": "3",
+        "ovtm_untp_sdpr": close,
+        "ovtm_untp_mxpr": min(upper, listing.upper_limit, close + reach),
+        "ovtm_untp_llam": max(lower, listing.lower_limit, close - reach),
+    }
+
+
+def asked_instant(venue: Venue, hhmmss: str) -> int:
+    """Return a time of today, now when it is blank or midnight.
+
+    Published clients (python-kis 2.1.6, ``day_chart``) begin a chart with ``000000`` and get the
+    newest rows.
+
+    Raises:
+        CallRefused: not HHMMSS (OPSQ2002).
+    """
+    if hhmmss in ("", "000000"):
+        return venue.now()
     try:
         at = datetime.strptime(hhmmss, "%H%M%S").time()  # noqa: DTZ007 - a wall time of the session
     except ValueError:
         raise refused("OPSQ2002", "ERROR INVALID FID_INPUT_HOUR_1") from None
     return instant(venue.market.day, at)
+
+
+def _trade_facts(venue: Venue, listing: Listing, *, until: int) -> list[dict[str, Value]]:
+    tape, trades = venue.tapes[listing.symbol], venue.day_tape.trades(listing.symbol)
+    strength = percent(tape.volume_bought, tape.volume_sold)
+    found: list[tuple[int, int, int, int]] = [
+        (each.at, each.price, each.quantity, each.cumulative_volume) for each in trades
+    ]
+    total = 0
+    earlier = []
+    for bar in venue.exchange.minute_bars(listing.symbol):
+        total += bar.volume
+        if not trades or bar.start + _MINUTE <= trades[0].at:
+            earlier.append((bar.start + _MINUTE - 1, bar.close, bar.volume, total))
+    book = book_facts(venue, listing.symbol)
+    return [
+        {
+            **change_facts(price, listing),
+            "stck_cntg_hour": clock(at),
+            "stck_prpr": price,
+            "stck_pbpr": price,
+            "cntg_vol": quantity,
+            "cnqn": quantity,
+            "acml_vol": volume,
+            "tday_rltv": strength,
+            "askp": book["askp"],
+            "bidp": book["bidp"],
+        }
+        for at, price, quantity, volume in reversed([*earlier, *found])
+        if at <= until
+    ]

@@ -22,9 +22,9 @@ from events.calendar import kst
 from kis_gateway.simulator.access import Access
 from kis_gateway.simulator.connections import Connection, FeedKey
 from kis_gateway.simulator.distribution import Distribution
+from kis_gateway.simulator.feed_table import overseas_feed
 from kis_gateway.simulator.notices import Registration
 from kis_gateway.simulator.settings import Credentials, SimulatorSettings
-from kis_gateway.simulator.trade_records import BOOK, TRADES
 
 _log = structlog.get_logger()
 
@@ -83,9 +83,8 @@ class Registrations:
         self._holders: dict[str, Connection] = {}
         self._free_from: dict[str, int] = {}
         self._opened = 0
-        # Overseas notices are accepted and stay empty: clients register them along with ours.
-        overseas = "H0GSCNI9" if settings.paper else "H0GSCNI0"
-        self._feeds = frozenset({TRADES, BOOK, settings.notice_feed, overseas})
+        self._overseas = overseas_feed(settings)
+        self._taken_until: dict[str, int] = {}
 
     @property
     def sessions(self) -> int:
@@ -114,10 +113,44 @@ class Registrations:
             self._leave(connection)
         return connection.socket
 
-    def cut_all(self) -> None:
-        """Reset every connection."""
-        for connection in self._connections.values():
+    def cut(self, account: str = "", fault: int = 0) -> None:
+        """Reset an account's connections, or all; what they miss counts as lost to the fault."""
+        for connection in self._of(account):
+            if fault and connection.registrations:
+                self._distribution.cut_off(connection, fault)
+                connection.registrations.clear()
             connection.cut()
+
+    def take_session(self, account: str, seconds: float, fault: int) -> None:
+        """Let somebody else hold the session of an account's app key, or of all, for a while."""
+        until = self._time.now() + round(seconds * _SECOND)
+        for held in self._access.holders(account):
+            self._taken_until[held.app_key] = until
+        self.cut(account, fault)
+
+    def change_keys(self, account: str, fault: int) -> None:
+        """Encrypt notices with other keys from now on, until the client registers again."""
+        for connection in self._of(account):
+            for wanted, pair in connection.registrations.items():
+                if wanted.feed == self._settings.notice_feed:
+                    changed = Registration.derive(pair.key, fault, *wanted)
+                    connection.registrations[wanted] = changed
+                    connection.changed_keys[wanted] = fault
+
+    def listing(self) -> list[dict[str, object]]:
+        """Return every connection with its account and its registrations in order."""
+        return [
+            {
+                "connection": connection.number,
+                "account": connection.account,
+                "frames_sent": connection.frames_sent,
+                "registrations": [f"{feed} {key}" for feed, key in connection.registrations],
+            }
+            for connection in self._connections.values()
+        ]
+
+    def _of(self, account: str) -> list[Connection]:
+        return [each for each in self._connections.values() if account in ("", each.account)]
 
     async def close_all(self) -> None:
         """Close every connection with a handshake."""
@@ -132,6 +165,8 @@ class Registrations:
         held = connection.credentials
         if held is not None and self._holders.get(held.app_key) is connection:
             del self._holders[held.app_key]
+            if connection.ended_here:
+                return
             release = round(self._settings.session_release_seconds * _SECOND)
             self._free_from[held.app_key] = self._time.now() + release
 
@@ -151,8 +186,13 @@ class Registrations:
                 return
             if since is None:
                 connection.unanswered_since = loop.time()
-            text = f'{{"header":{{"tr_id":"PINGPONG","datetime":"{kst(now):%Y%m%d%H%M%S}"}}}}'
             connection.sent_at = now
+            faults = self._distribution.feed_faults
+            faults.pass_time(now)
+            if not faults.keeps_alive(connection.account):
+                continue
+            shown = kst(self._distribution.clock.now())
+            text = f'{{"header":{{"tr_id":"PINGPONG","datetime":"{shown:%Y%m%d%H%M%S}"}}}}'
             await self._write(connection, text.encode())
 
     async def _receive(self, connection: Connection, message: WSMessage) -> None:
@@ -185,7 +225,7 @@ class Registrations:
 
     def _subscribe(self, connection: Connection, header: dict[str, Any], wanted: FeedKey) -> bytes:
         held = self._require_session(connection, str(header.get("approval_key", "")), wanted)
-        if wanted.feed not in self._feeds:
+        if wanted.feed != self._overseas and not self._distribution.serves(wanted.feed):
             raise _RequestRefused("OPSP8991", wanted)
         if wanted.feed == self._settings.notice_feed and wanted.key != held.hts_id:
             raise _RequestRefused("OPSP0007", wanted)
@@ -195,6 +235,7 @@ class Registrations:
             raise _RequestRefused("OPSP0008", wanted)
         pair = Registration.derive(held.app_secret, connection.number, *wanted)
         connection.registrations[wanted] = pair
+        connection.changed_keys.pop(wanted, None)
         self._distribution.listen(connection, wanted)
         return _reply("OPSP0000", wanted, self._encrypted(wanted), pair)
 
@@ -213,7 +254,10 @@ class Registrations:
         if held is None or connection.credentials not in (None, held):
             raise _RequestRefused("OPSP0011", wanted)
         if connection.credentials is None:
-            if held.app_key in self._holders or now < self._free_from.get(held.app_key, 0):
+            free_from = max(
+                self._free_from.get(held.app_key, 0), self._taken_until.get(held.app_key, 0)
+            )
+            if held.app_key in self._holders or now < free_from:
                 raise _RequestRefused("OPSP8996", _NOTHING)
             self._holders[held.app_key] = connection
             connection.credentials = held

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from typing import Any, Final
 
 import msgspec
@@ -16,17 +15,16 @@ from aiohttp.web import BaseRequest, Response, StreamResponse
 from bus import TimeSource
 from kis_gateway.simulator.access import Access
 from kis_gateway.simulator.answers import Answer, CallRefused, refused
+from kis_gateway.simulator.call_faults import CallFaults, ConnectionLost, MetCall
 from kis_gateway.simulator.call_table import CALLS, ServedCall, variant_of
-from kis_gateway.simulator.faults import FaultBoard, FaultKind
-from kis_gateway.simulator.limits import WindowLimiter
+from kis_gateway.simulator.fault_board import FaultBoard
+from kis_gateway.simulator.limits import CallLimits
+from kis_gateway.simulator.masters import MASTER_PATH, master_file
+from kis_gateway.simulator.order_bodies import OrderBodies
 from kis_gateway.simulator.params import Call, read_params
 from kis_gateway.simulator.venue import Venue
 
 _CONTENT_TYPE: Final = "application/json; charset=utf-8"
-
-
-class _ConnectionReset(Exception):
-    """The connection goes away without an answer."""
 
 
 class RestService:
@@ -36,15 +34,12 @@ class RestService:
         self._venue = venue
         self._settings = venue.settings
         self._access = access
-        self._faults = faults
+        self._faults = CallFaults(faults, time)
         self._time = time
-        self._calls = WindowLimiter(self._settings.call_limit)
-        self._ledger_calls = WindowLimiter(self._settings.ledger_calls_per_second)
-        self._bodies_seen: set[bytes] = set()
+        self._limits = CallLimits(self._settings)
+        self.order_bodies = OrderBodies()
         self.calls = 0
         self.throttled = 0
-        self.duplicate_bodies = 0
-        self.orders_received: Counter[str] = Counter()
 
     async def serve(self, request: BaseRequest) -> StreamResponse:
         """Answer one HTTP request."""
@@ -52,19 +47,22 @@ class RestService:
         path = request.path
         while "//" in path:
             path = path.replace("//", "/")
+        if path.startswith(MASTER_PATH):
+            return self._master(path, request)
         try:
             answer = await self._answer(path, request)
         except CallRefused as refusal:
             answer = refusal.answer
-        except _ConnectionReset:
+        except ConnectionLost:
             if request.transport is not None:
                 request.transport.abort()
             answer = Answer(body={})
         return Response(
             status=answer.status,
-            body=msgspec.json.encode(answer.body),
+            body=msgspec.json.encode(answer.body) if answer.body else b"",
             headers={
                 "Content-Type": _CONTENT_TYPE,
+                "Date": self._venue.distribution.clock.http_date(),
                 "tr_id": request.headers.get("tr_id", ""),
                 "tr_cont": answer.tr_cont,
                 "gt_uid": f"SIM{self.calls:029d}",
@@ -83,10 +81,16 @@ class RestService:
         now = self._time.now()
         held = self._access.authenticate(request.headers, now)
         tr_id = request.headers.get("tr_id", "").strip()
+        if not served.quotation and self._foreign_key(held.app_key):
+            raise refused("EGW02004")
         variant = variant_of(served, tr_id, self._settings)
+        if "/trading/" in path and held.account not in self._venue.opening:
+            # The other host's key: tokens and quotations work, trading does not.
+            raise refused("EGW02004")
         name = path.rpartition("/")[2]
-        self._limit(served, name, held.app_key, held.account, now)
         params = read_params(request.query if served.method == "GET" else _body(raw))
+        met = MetCall(name, served.order, held.account, str(params.get("PDNO", "")))
+        self._limit(served, met, held.app_key, now)
         call = Call(
             credentials=held,
             tr_id=tr_id,
@@ -95,42 +99,45 @@ class RestService:
             params=params,
         )
         if served.order:
-            self._note_order(tr_id, raw)
-        return await self._execute(served, name, call)
+            self.order_bodies.note(
+                name, tr_id, raw, account=held.account, symbol=met.symbol, at=now
+            )
+        return await self._execute(served, met, call)
 
-    async def _execute(self, served: ServedCall, name: str, call: Call) -> Answer:
-        faults, order = self._faults, served.order
-        if faults.meet(FaultKind.RESET_BEFORE_ACCEPT, name, order=order):
-            raise _ConnectionReset
+    async def _execute(self, served: ServedCall, met: MetCall, call: Call) -> Answer:
+        instead = await self._faults.before(met)
+        if instead is not None:
+            return instead
         try:
             answer = served.answer(self._venue, call)
         except CallRefused as refusal:
             answer = refusal.answer
-        if order and self._settings.notices_overtake_replies:
+        if served.order and (
+            self._settings.notices_overtake_replies or self._faults.notice_first(met)
+        ):
             await self._venue.distribution.flush()
-        delay = faults.meet(FaultKind.DELAY, name, order=order)
-        if delay is not None:
-            await self._time.sleep(delay.seconds)
-        accepted = answer.body.get("rt_cd") == "0"
-        if accepted and faults.meet(FaultKind.DROP_REPLY_AFTER_ACCEPT, name, order=order):
-            raise _ConnectionReset
-        return answer
+        return await self._faults.after(met, answer)
 
-    def _limit(self, served: ServedCall, name: str, app_key: str, account: str, now: int) -> None:
-        faulty = self._faults.meet(FaultKind.THROTTLE, name, order=served.order)
-        if faulty is not None or not self._calls.admit(app_key, now):
+    def _limit(self, served: ServedCall, met: MetCall, app_key: str, now: int) -> None:
+        try:
+            self._faults.admit(met)
+            self._limits.admit(
+                app_key, met.account, ledger=served.ledger, order=served.order, now=now
+            )
+        except CallRefused:
             self.throttled += 1
-            raise refused("EGW00201")
-        if served.ledger and not self._ledger_calls.admit(account, now):
-            self.throttled += 1
-            raise refused("EGW00215")
+            raise
 
-    def _note_order(self, tr_id: str, raw: bytes) -> None:
-        self.orders_received[tr_id] += 1
-        digest = hashlib.sha256(tr_id.encode() + raw).digest()
-        if digest in self._bodies_seen:
-            self.duplicate_bodies += 1
-        self._bodies_seen.add(digest)
+    def _foreign_key(self, app_key: str) -> bool:
+        """Whether a key of the paper service calls the real one: it may ask for quotations only."""
+        return app_key in self._settings.paper_app_keys and not self._settings.paper
+
+    def _master(self, path: str, request: BaseRequest) -> Response:
+        # Served by a file host of its own: no token, no limits, no KIS headers.
+        body = master_file(self._venue, path) if request.method == "GET" else None
+        if body is None:
+            return Response(status=404, text="Not Found")
+        return Response(body=body, headers={"Content-Type": "application/zip"})
 
     def _issue(self, path: str, body: dict[str, Any]) -> Answer:
         app_key, now = str(body.get("appkey", "")), self._time.now()

@@ -1,24 +1,30 @@
 """A KIS-speaking server with a matching exchange inside, started and stopped as one thing.
 
 REST and WebSocket listen on ports of their own, bound to the loopback interface only, as does the
-test bench's port when it is switched on. Two tasks run behind them: the market, and the flush of
-what clients' orders caused.
+test bench's port when it is switched on. Behind them run the market, the flush of what clients'
+orders caused, late notices, and the director of scenarios.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import time as wall_time
 from typing import Final
 
 import structlog
 from aiohttp.web import BaseRequest, Response, Server, ServerRunner, StreamResponse, TCPSite
 
 from bus import TimeSource
+from events.calendar import instant
 from kis_gateway.simulator.access import Access
-from kis_gateway.simulator.admin import Admin, SimulatorSummary
+from kis_gateway.simulator.admin import Admin
+from kis_gateway.simulator.admin_state import AdminState, SimulatorSummary
+from kis_gateway.simulator.announcements import keep_announcements
+from kis_gateway.simulator.director import Director
 from kis_gateway.simulator.drive import MarketDrive, flush_on_demand
-from kis_gateway.simulator.faults import FaultBoard
+from kis_gateway.simulator.exchange.views import AccountView
+from kis_gateway.simulator.fault_control import FaultControl
 from kis_gateway.simulator.market import Market
 from kis_gateway.simulator.registrations import Registrations
 from kis_gateway.simulator.rest import RestService
@@ -27,6 +33,7 @@ from kis_gateway.simulator.venue import Venue
 
 _log = structlog.get_logger()
 
+_MIDNIGHT: Final = wall_time()
 _HOST: Final = "127.0.0.1"
 _SHUTDOWN_SECONDS: Final = 1.0
 _SOCKET_PATH: Final = "/tryitout"
@@ -41,14 +48,36 @@ class Simulator:
     failure in between. A failure of the market or of the flush is raised by ``stop`` and ``wait``.
     """
 
-    def __init__(self, settings: SimulatorSettings, market: Market, time: TimeSource) -> None:
+    def __init__(
+        self,
+        settings: SimulatorSettings,
+        market: Market,
+        time: TimeSource,
+        access: Access | None = None,
+    ) -> None:
+        """Serve with an ``access`` of its own, or with one that another host shares.
+
+        KIS has one key service behind its real and its paper host: a key's token and approval key
+        may be fetched from either.
+        """
         self._settings = settings
+        self._time = time
         self._venue = Venue(settings, market, time)
-        access, faults = Access(settings), FaultBoard()
-        self._rest = RestService(self._venue, access, faults, time)
-        self._registrations = Registrations(settings, access, self._venue.distribution, time)
-        self._drive = MarketDrive(self._venue, time)
-        self.admin = Admin(self._venue, self._rest, self._registrations, self._drive, faults)
+        access, venue = access or Access(settings), self._venue
+        self._rest = RestService(venue, access, venue.distribution.faults, time)
+        self._registrations = Registrations(settings, access, venue.distribution, time)
+        self._drive = MarketDrive(venue, time)
+        control = FaultControl(venue, access, self._registrations)
+        self.director = Director(control, time, instant(market.day, _MIDNIGHT))
+        state = AdminState(venue, self._rest, self._registrations, self._drive, self.director)
+        self.admin = Admin(
+            venue=venue,
+            access=access,
+            state=state,
+            control=control,
+            director=self.director,
+            time=time,
+        )
         self._runners: list[ServerRunner] = []
         self._work: asyncio.Task[None] | None = None
         self._rest_port = self._ws_port = self._admin_port = 0
@@ -116,6 +145,10 @@ class Simulator:
                 self._work = None
         _log.info("simulator_stopped", rest=self.rest_url)
 
+    def account(self, account: str) -> AccountView:
+        """Return what an account owns, valid after ``stop`` as well."""
+        return self._venue.exchange.account(account)
+
     def summary(self) -> SimulatorSummary:
         """Return the run in numbers, valid after ``stop`` as well."""
         return self.admin.summary()
@@ -123,7 +156,10 @@ class Simulator:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(flush_on_demand(self._venue))
+            group.create_task(keep_announcements(self._venue, self._time))
             group.create_task(self._drive.run())
+            group.create_task(self._venue.distribution.keep_delays())
+            group.create_task(self.director.run())
 
     async def _listen(self, handler: _Handler, port: int) -> int:
         # The low-level server has no router: KIS paths arrive with double slashes.

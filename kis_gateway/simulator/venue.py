@@ -3,11 +3,15 @@
 Every command, from the market or from a client, passes here in order of time. When the market runs
 behind the clock, the exchange is simply at an earlier time: a client's order is handled at the
 market's frontier, never before something that already happened. Outcomes go to the broker's ledger
-and to the distribution in the same step, so an inquiry never knows less than a delay explains.
+and to the distribution in the same step.
+
+A cancel or amend is answered at once and takes effect at the exchange after
+``cancel_effect_seconds``, spread over the range by order number so that a run repeats itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -16,41 +20,51 @@ from events import Symbol
 from events.calendar import next_session, trading_date
 from events.market import Phase
 from events.trading import Side
+from kis_gateway.protocol import Route
+from kis_gateway.simulator.day_tape import DayTape
 from kis_gateway.simulator.distribution import Distribution
 from kis_gateway.simulator.exchange import Exchange
 from kis_gateway.simulator.exchange.messages import (
-    Acknowledged,
     BookShown,
     CancelOrder,
     Command,
     EnterPhase,
-    Executed,
+    ExpectedShown,
     Listing,
+    MarketBook,
+    MarketIndication,
+    MarketStatusShown,
+    MarketTrade,
     Outcome,
+    PassTime,
     PlaceOrder,
     Printed,
     Refusal,
     Refused,
     ReplaceOrder,
-    TimeInForce,
-    Withdrawn,
+    Session,
+    StatusShown,
 )
 from kis_gateway.simulator.exchange.views import AccountView
 from kis_gateway.simulator.indices import IndexBoard
-from kis_gateway.simulator.ledger import Action, Delay, Lagged, OrderLedger, OrderRecord
+from kis_gateway.simulator.ledger import Action, Delay, OrderLedger, OrderRecord
 from kis_gateway.simulator.market import Market, MarketItem
 from kis_gateway.simulator.notices import Receipt
-from kis_gateway.simulator.settings import SimulatorSettings
+from kis_gateway.simulator.order_flow import OrderFlow
+from kis_gateway.simulator.settings import OpeningBook, SimulatorSettings
 from kis_gateway.simulator.trade_records import IssueRecords
 from kis_gateway.simulator.wire_formats import OrderType
 
-_CONFIRMED: Final = "2"
-_REMAINDER_CANCELLED: Final = "3"
 _SETTLEMENT_SESSIONS: Final = 2
+_TAPE: Final = (MarketTrade, MarketBook, MarketIndication)
 
 
 class Ticket(NamedTuple):
-    """What a client wants to trade; ``price`` is ``None`` for a market order."""
+    """What a client wants to trade.
+
+    ``price`` is the limit of types that name one, ``None`` otherwise; ``trigger`` is the price that
+    awakes a stop limit order.
+    """
 
     account: str
     symbol: Symbol
@@ -58,6 +72,8 @@ class Ticket(NamedTuple):
     order_type: OrderType
     quantity: int
     price: int | None
+    route: Route = Route.KRX
+    trigger: int | None = None
 
 
 class OrderRefused(Exception):
@@ -81,30 +97,55 @@ class Venue:
             market.listings,
             settled_on=next_session(market.day, _SETTLEMENT_SESSIONS),
             fee_per_million=settings.fee_per_million,
+            sell_fee_per_million=settings.sell_fee_per_million,
+            automatic_interruptions=settings.automatic_interruptions,
         )
         self.indices = IndexBoard(market)
+        self.day_tape = DayTape()
         self.tapes = {
             symbol: IssueRecords(listing, self._previous_volume(symbol), self.day, settings.era)
             for symbol, listing in self.listings.items()
         }
         self.distribution = Distribution(settings, self.tapes, time)
-        self._delay = Delay(settings.visible_after)
-        self.orders = OrderLedger(self._delay)
-        self.opening = {book.account: book for book in settings.accounts}
-        self._statements: dict[str, Lagged[AccountView]] = {}
+        self.distribution.market.indices = self.indices
+        self._flow = OrderFlow(
+            self.exchange, self.distribution, self.listings, Delay(settings.visible_after)
+        )
+        self._effect = Delay(settings.cancel_effect_seconds)
+        self.opening: dict[str, OpeningBook] = {}
         for book in settings.accounts:
-            self.exchange.open_account(
-                book.account,
-                book.cash,
-                {held.symbol: (held.quantity, held.cost) for held in book.holdings},
-            )
-            self._statements[book.account] = Lagged(self.exchange.account(book.account))
+            self.open_account(book)
+        self.interruptions: list[StatusShown] = []
+        """Changes of the state of issues today, oldest first."""
         self._time = time
         self._numbers = 0
         self._last_at = 0
         self._frontier: int | None = None
+        self._announced: int | None = None
+        self.announced = asyncio.Event()
+        """Set when the moment at which the exchange acts by itself next may have changed."""
         self.phase = Phase.CLOSED
         self.prints = 0
+
+    @property
+    def orders(self) -> OrderLedger:
+        """Every order number of the day."""
+        return self._flow.orders
+
+    @property
+    def sessions(self) -> frozenset[Session]:
+        """The sessions that are open beside the regular one, whose phase is ``phase``."""
+        return self.exchange.open_sessions
+
+    def open_account(self, book: OpeningBook) -> None:
+        """Open an account, before the day or while it runs."""
+        self.exchange.open_account(
+            book.account,
+            book.cash,
+            {held.symbol: (held.quantity, held.cost) for held in book.holdings},
+        )
+        self.opening[book.account] = book
+        self._flow.begin(book.account)
 
     def now(self) -> int:
         """Return the exchange's time: the clock, held back while the market runs behind."""
@@ -117,16 +158,33 @@ class Venue:
         """Carry out what the market does, in order of time."""
         for item in items:
             if isinstance(item, Command):
-                if isinstance(item, EnterPhase):
-                    self.phase = self.distribution.phase = item.phase
                 self._last_at = item.at
-                self._absorb(self.exchange.handle(item))
+                outcomes = self.exchange.handle(item)
+                if not isinstance(item, _TAPE):
+                    if isinstance(item, EnterPhase):
+                        self.phase = self.distribution.phase = item.phase
+                    self.distribution.waiting.set()
+                self._absorb(outcomes)
             else:
                 self.indices.take(item)
+                self.distribution.market_print(item)
+        self._announce()
 
     def reach(self, frontier: int | None) -> None:
         """Say when the market's next command is due; ``None`` after the last one."""
         self._frontier = frontier
+        self._announce()
+
+    def pass_time(self) -> int | None:
+        """Let happen what is due by now; return when something is due next.
+
+        ``None`` when nothing is announced, or when the market, which runs behind, comes first.
+        """
+        due = self.exchange.next_due
+        if due is not None and due <= self.now():
+            self.drive([PassTime(at=self.now())])
+            due = self.exchange.next_due
+        return None if due is not None and due <= self._time.now() else due
 
     def place(self, ticket: Ticket) -> OrderRecord:
         """Place an order and return its record.
@@ -141,45 +199,50 @@ class Venue:
             account=ticket.account,
             symbol=ticket.symbol,
             side=ticket.side,
-            kind=ticket.order_type.kind,
+            pricing=ticket.order_type.pricing,
             quantity=ticket.quantity,
             price=ticket.price,
             time_in_force=ticket.order_type.time_in_force,
+            trigger=ticket.trigger,
+            market=ticket.order_type.form.market,
+            route=ticket.route,
         )
         return self._carry_out(command, record)
 
-    def cancel(self, target: OrderRecord) -> OrderRecord:
-        """Withdraw what is left of an order; return the record of the cancel.
+    def cancel(self, target: OrderRecord, quantity: int | None = None) -> OrderRecord:
+        """Withdraw what is left of an order, or a part; return the record of the cancel.
 
         Raises:
-            OrderRefused: nothing was withdrawn.
+            OrderRefused: nothing will be withdrawn.
         """
-        record = self._new_record(
-            Ticket(target.account, target.symbol, target.side, target.order_type, 0, None),
-            Action.CANCEL,
-            target.number,
-        )
+        record = self._change_record(target, Action.CANCEL, target.order_type, quantity)
         command = CancelOrder(
             at=record.at,
             order_number=record.number,
             account=target.account,
             target=target.number,
+            quantity=quantity,
+            effect_after=self._effect.of(record.number, 0),
         )
         return self._carry_out(command, record)
 
     def amend(
-        self, target: OrderRecord, order_type: OrderType, quantity: int, price: int | None
+        self,
+        target: OrderRecord,
+        order_type: OrderType,
+        quantity: int | None,
+        price: int | None,
+        trigger: int | None = None,
     ) -> OrderRecord:
-        """Move what is left of an order to a new price; return the record of the new order.
+        """Move what is left of an order, or a part, to a new price or type.
+
+        Returns the record of the new order. What is not moved stays where it was.
 
         Raises:
             OrderRefused: the order stands as it was.
         """
-        record = self._new_record(
-            Ticket(target.account, target.symbol, target.side, order_type, quantity, price),
-            Action.AMEND,
-            target.number,
-        )
+        record = self._change_record(target, Action.AMEND, order_type, quantity)
+        record.price, record.trigger = price or 0, trigger or 0
         command = ReplaceOrder(
             at=record.at,
             order_number=record.number,
@@ -187,18 +250,32 @@ class Venue:
             target=target.number,
             quantity=quantity,
             price=price,
-            kind=order_type.kind,
+            pricing=order_type.pricing,
+            time_in_force=order_type.time_in_force,
+            trigger=trigger,
+            effect_after=self._effect.of(record.number, 0),
         )
         return self._carry_out(command, record)
 
     def statement(self, account: str) -> AccountView:
         """Return the account as balance inquiries see it, some seconds late."""
-        return self._statements[account].get(self.now())
+        return self._flow.statement(account, self.now())
 
     def last_price(self, symbol: Symbol) -> int:
         """Return the last trade's price, before the first one the base price."""
         last = self.tapes[symbol].last
         return last.price if last is not None else self.listings[symbol].base_price
+
+    def _change_record(
+        self, target: OrderRecord, action: Action, order_type: OrderType, quantity: int | None
+    ) -> OrderRecord:
+        asked = target.status().remaining if quantity is None else quantity
+        ticket = Ticket(
+            target.account, target.symbol, target.side, order_type, asked, None, target.route
+        )
+        record = self._new_record(ticket, action, target.number)
+        record.venue = target.venue
+        return record
 
     def _new_record(
         self, ticket: Ticket, action: Action = Action.NEW, original: str | None = None
@@ -217,6 +294,8 @@ class Venue:
             visible_at=self.orders.visible_at(number, at),
             action=action,
             original=original,
+            route=ticket.route,
+            trigger=ticket.trigger or 0,
         )
 
     def _carry_out(self, command: Command, record: OrderRecord) -> OrderRecord:
@@ -225,68 +304,42 @@ class Venue:
         refusal = _refusal_of(record.number, outcomes)
         late = refusal is not None and refusal.reason in self.settings.late_refusals
         if refusal is not None and not late:
+            # What was due before the order came happens nevertheless.
+            self._absorb([outcome for outcome in outcomes if outcome is not refusal])
             raise OrderRefused(refusal.reason, refusal.detail)
         self.orders.add(record)
         if refusal is not None:
-            self.orders.reject(record, refusal.at)
-            self._notify(record, Receipt(record.at, record.quantity))
-            self._notify(record, Receipt(refusal.at, record.quantity, refused=True))
+            self._flow.notify(record, Receipt(record.at, record.quantity))
         self._absorb(outcomes)
         self.distribution.waiting.set()
+        self._announce()
         return record
 
     def _absorb(self, outcomes: Sequence[Outcome]) -> None:
-        changed: dict[str, tuple[str, int]] = {}
+        distribution = self.distribution
         for outcome in outcomes:
             if isinstance(outcome, Printed):
                 self.prints += 1
-                self.distribution.trade(outcome)
+                distribution.trade(outcome)
+                self.day_tape.trade(outcome)
             elif isinstance(outcome, BookShown):
-                self.distribution.book(outcome)
-            elif isinstance(outcome, Executed):
-                self._executed(outcome)
-                changed[outcome.account] = (outcome.order_number, outcome.at)
-            elif isinstance(outcome, Acknowledged):
-                self._acknowledged(outcome)
-                changed[outcome.account] = (outcome.order_number, outcome.at)
-            elif isinstance(outcome, Withdrawn):
-                self._withdrawn(outcome)
-                changed[outcome.account] = (outcome.order_number, outcome.at)
-        for account, (number, at) in changed.items():
-            seen = at + self._delay.of(number, 1)
-            self._statements[account].put(self.exchange.account(account), seen)
+                distribution.book(outcome)
+            elif isinstance(outcome, ExpectedShown):
+                distribution.expected(outcome)
+            elif isinstance(outcome, StatusShown):
+                self.interruptions.append(outcome)
+                distribution.status(outcome)
+            elif isinstance(outcome, MarketStatusShown):
+                distribution.market_status(outcome)
+            else:
+                self._flow.take(outcome)
+        self._flow.close_step()
 
-    def _acknowledged(self, outcome: Acknowledged) -> None:
-        record = self.orders.get(outcome.order_number)
-        # Amends and cancels are told when they are confirmed, by what they withdrew.
-        if record is not None and record.action is Action.NEW:
-            self._notify(record, Receipt(outcome.at, record.quantity))
-
-    def _executed(self, outcome: Executed) -> None:
-        self.orders.fill(outcome)
-        record = self.orders.get(outcome.order_number)
-        assert record is not None
-        receipt = Receipt(
-            outcome.at, outcome.quantity, outcome.price, fill=True, accepted_as=_CONFIRMED
-        )
-        self._notify(record, receipt)
-
-    def _withdrawn(self, outcome: Withdrawn) -> None:
-        record = self.orders.get(outcome.order_number)
-        assert record is not None
-        self.orders.withdraw(record, outcome.quantity, outcome.at)
-        by = self.orders.get(outcome.by) if outcome.by is not None else None
-        if by is not None:
-            if by.action is Action.CANCEL:
-                by.quantity = outcome.quantity
-            receipt = Receipt(outcome.at, outcome.quantity, accepted_as=_CONFIRMED)
-            self._notify(by, receipt)
-        elif record.order_type.time_in_force is not TimeInForce.DAY:
-            receipt = Receipt(outcome.at, outcome.quantity, accepted_as=_REMAINDER_CANCELLED)
-            self._notify(record, receipt)
-
-    def _notify(self, record: OrderRecord, receipt: Receipt) -> None:
-        self.distribution.notice(record, receipt, self.listings[record.symbol].name)
+    def _announce(self) -> None:
+        due, alone = self.exchange.next_due, self._frontier is None
+        if due != self._announced or (alone and due is not None):
+            self._announced = due
+            self.announced.set()
 
     def _previous_volume(self, symbol: Symbol) -> int:
         history = self.market.daily_history(symbol)

@@ -5,13 +5,26 @@ Source: KIS Open API documentation (code tables ``prdy_vrss_sign`` and ``ORD_DVS
 
 from __future__ import annotations
 
-from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from events.calendar import kst
-from events.trading import OrderKind
+from events.market import Venue
+from kis_gateway import protocol
+from kis_gateway.protocol import OrderTypeForm, Pricing, Route, Validity
 from kis_gateway.simulator.exchange.messages import Listing, TimeInForce
+
+__all__ = [
+    "ORDER_TYPES",
+    "OrderType",
+    "Pricing",
+    "calendar_day",
+    "change_sign",
+    "clock",
+    "exchange_class",
+    "percent",
+    "sign_of",
+]
 
 _SECOND: Final = 1_000_000_000
 _KST_OFFSET: Final = 9 * 3_600
@@ -52,27 +65,30 @@ def percent(part: float, whole: float) -> float:
     return part * 100 / whole if whole else 0.0
 
 
-class Pricing(Enum):
-    """Where an order type takes its price from."""
-
-    LIMIT = "limit"
-    MARKET = "market"
-    OPPOSITE_BEST = "opposite best"
-    OWN_BEST = "own best"
-
-
 class OrderType(NamedTuple):
-    """One ``ORD_DVSN``: label, price source, time in force and the notice's condition digit."""
+    """One ``ORD_DVSN`` as the simulator uses it."""
 
-    code: str
-    label: str
-    pricing: Pricing
-    time_in_force: TimeInForce
+    form: OrderTypeForm
 
     @property
-    def kind(self) -> OrderKind:
-        """How the exchange sees it."""
-        return OrderKind.MARKET if self.pricing is Pricing.MARKET else OrderKind.LIMIT
+    def code(self) -> str:
+        """Its code."""
+        return self.form.code
+
+    @property
+    def label(self) -> str:
+        """How the account screens name it."""
+        return self.form.label
+
+    @property
+    def pricing(self) -> Pricing:
+        """Where it takes its price from."""
+        return self.form.pricing
+
+    @property
+    def time_in_force(self) -> TimeInForce:
+        """How long it may rest within its session."""
+        return _TIMES_IN_FORCE[self.form.validity]
 
     @property
     def condition(self) -> str:
@@ -80,25 +96,29 @@ class OrderType(NamedTuple):
         return _CONDITIONS[self.time_in_force]
 
 
+_TIMES_IN_FORCE: Final = {
+    Validity.SESSION: TimeInForce.DAY,
+    Validity.PRE_MARKET: TimeInForce.DAY,
+    Validity.IMMEDIATE_OR_CANCEL: TimeInForce.IMMEDIATE_OR_CANCEL,
+    Validity.FILL_OR_KILL: TimeInForce.FILL_OR_KILL,
+}
 _CONDITIONS: Final = {
     TimeInForce.DAY: "0",
     TimeInForce.IMMEDIATE_OR_CANCEL: "1",
     TimeInForce.FILL_OR_KILL: "2",
 }
 
-ORDER_TYPES: Final = {
-    each.code: each
-    for each in (
-        OrderType("00", "지정가", Pricing.LIMIT, TimeInForce.DAY),
-        OrderType("01", "시장가", Pricing.MARKET, TimeInForce.DAY),
-        OrderType("03", "최유리지정가", Pricing.OPPOSITE_BEST, TimeInForce.DAY),
-        OrderType("04", "최우선지정가", Pricing.OWN_BEST, TimeInForce.DAY),
-        OrderType("11", "IOC지정가", Pricing.LIMIT, TimeInForce.IMMEDIATE_OR_CANCEL),
-        OrderType("12", "FOK지정가", Pricing.LIMIT, TimeInForce.FILL_OR_KILL),
-        OrderType("13", "IOC시장가", Pricing.MARKET, TimeInForce.IMMEDIATE_OR_CANCEL),
-        OrderType("14", "FOK시장가", Pricing.MARKET, TimeInForce.FILL_OR_KILL),
-        OrderType("15", "IOC최유리", Pricing.OPPOSITE_BEST, TimeInForce.IMMEDIATE_OR_CANCEL),
-        OrderType("16", "FOK최유리", Pricing.OPPOSITE_BEST, TimeInForce.FILL_OR_KILL),
-    )
+ORDER_TYPES: Final = {code: OrderType(form) for code, form in protocol.ORDER_TYPES.items()}
+"""Every order type, by its code."""
+
+_EXCHANGE_CLASSES: Final = {
+    (Route.KRX, Venue.KRX): "1",
+    (Route.NXT, Venue.NXT): "2",
+    (Route.SOR, Venue.KRX): "3",
+    (Route.SOR, Venue.NXT): "4",
 }
-"""The order types of the regular session that the simulated exchange can match."""
+
+
+def exchange_class(route: Route, venue: Venue) -> str:
+    """Return ORD_EXG_GB: 1 KRX, 2 NXT, 3 SOR on KRX, 4 SOR on NXT."""
+    return _EXCHANGE_CLASSES[route, venue]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,7 @@ from events.market import (
     Aggressor,
     Bar,
     IndexLevel,
+    PriceSnapshot,
     ProgramFlow,
     SessionOpened,
     SymbolReference,
@@ -205,6 +207,12 @@ class TickFeed:
     async def unsubscribe(self, feed: Feed, symbol: Symbol) -> None:
         return None
 
+    def prefer(self, order: Sequence[tuple[Feed, Symbol]]) -> None:
+        return None
+
+    def renew(self, reason: str) -> None:
+        return None
+
     async def messages(self) -> AsyncIterator[FeedMessage]:
         while True:
             yield await self.queue.get()
@@ -278,6 +286,20 @@ class WillingBroker:
     async def program_flow(self, market: str) -> ProgramFlow:
         now = self._clock()
         return ProgramFlow(at=now, market=market, time=now, cumulative_net_value=1)
+
+    async def snapshot(self, symbol: Symbol) -> PriceSnapshot:
+        now = self._clock()
+        return PriceSnapshot(
+            at=now,
+            symbol=symbol,
+            time=now,
+            price=PRICE,
+            cumulative_volume=0,
+            cumulative_value=0,
+        )
+
+    async def market_days(self, since: date) -> Mapping[date, bool]:
+        return {since: True}
 
     async def aclose(self) -> None:
         return None

@@ -42,6 +42,7 @@ from events.trading import (
 )
 from kis_gateway.frames import FrameDecoder
 from kis_gateway.simulator import Era
+from kis_gateway.simulator.book_records import book_record
 from kis_gateway.simulator.exchange import Exchange
 from kis_gateway.simulator.exchange.messages import (
     BookShown,
@@ -50,7 +51,7 @@ from kis_gateway.simulator.exchange.messages import (
     Printed,
 )
 from kis_gateway.simulator.market import IndexPrint, MarketItem, ProgramPrint, SyntheticMarket
-from kis_gateway.simulator.trade_records import IssueRecords, book_frame, trade_frames
+from kis_gateway.simulator.trade_records import IssueRecords, frames_of
 from risk import gate_from_session
 from strategies import kmp_from_session
 
@@ -98,13 +99,13 @@ def frames(day: SyntheticMarket, handled: Sequence[Handled]) -> list[Frame]:
             if isinstance(outcome, Printed):
                 issue = records[outcome.symbol]
                 issue.count(outcome)
-                (text,) = trade_frames([issue.trade_record(outcome, place.phase)])
+                (text,) = frames_of("H0STCNT0", [issue.trade_record(outcome, place.phase)])
                 texts.append(Frame(outcome.at, text.decode()))
             elif isinstance(outcome, BookShown):
                 issue = records[outcome.symbol]
                 issue.show(outcome)
-                record = issue.book_record(outcome, place.phase)
-                texts.append(Frame(outcome.at, book_frame(record).decode()))
+                record = book_record(issue, outcome, place.phase, Era.C)
+                texts.append(Frame(outcome.at, f"0|H0STASP0|001|{record}"))
     return texts
 
 

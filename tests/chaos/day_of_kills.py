@@ -26,6 +26,7 @@ from events import OrderId, codec
 from events.calendar import TradingSession, instant, session
 from events.errors import CodecError
 from events.trading import OrderAccepted, OrderFilled, OrderSubmitting
+from tests.chaos.secrecy import credentials_of, tokens_in
 
 KILLS: tuple[tuple[clock_time, str], ...] = (
     (clock_time(8, 46), "gateway"),
@@ -75,6 +76,8 @@ class Day(msgspec.Struct):
     accepted: dict[OrderId, list[str]]
     filled: dict[OrderId, int]
     filled_amount: dict[OrderId, int]
+    secrets: dict[str, str]
+    """The broker's secrets of the run and the tokens that were issued, by name."""
 
 
 def run_day(folder: Path, *, symbols: int, speed: float) -> Day:
@@ -88,6 +91,7 @@ def run_day(folder: Path, *, symbols: int, speed: float) -> Day:
         demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         try:
             directory = _opened(path, demo)
+            secrets = credentials_of(int(directory.pid_file("gateway").read_text()))
             killed, exchange = _kill_by_the_clock(directory, hours, demo)
             output, _ = demo.communicate(timeout=180)
         finally:
@@ -102,6 +106,7 @@ def run_day(folder: Path, *, symbols: int, speed: float) -> Day:
         accepted=defaultdict(list),
         filled=defaultdict(int),
         filled_amount=defaultdict(int),
+        secrets=secrets | tokens_in(directory.token_cache),
     )
     asyncio.run(_collect(directory, day))
     return day

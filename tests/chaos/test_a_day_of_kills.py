@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.data_directory import DataDirectory
 from tests.chaos.day_of_kills import KILLS, Day, run_day
+from tests.chaos.secrecy import Search, search_run
 
 pytestmark = pytest.mark.timeout(480)
 
@@ -91,6 +94,19 @@ def test_the_read_models_equal_a_rebuild_twice(day: Day) -> None:
         assert status == 0
         assert report["checksum"] == report["live_checksum"] == first[1]["checksum"]
         assert report["rows"] >= day.figures["intents"] + day.figures["fills"] > 0
+
+
+def test_no_secret_is_in_anything_that_the_day_left(day: Day) -> None:
+    """Logs, log store, entries, undecoded frames, database files and rows; masked or not there."""
+    assert len(day.secrets) == 5, "four credentials and a token: the test must know them all"
+    search = Search(day.secrets)
+    errors = day.path.parent / "demo.err"
+    search.look(errors.read_bytes(), errors.name)
+    entries, rows = asyncio.run(search_run(search, DataDirectory.open(day.path)))
+    assert entries > 10_000
+    assert rows > 0
+    assert search.bytes > 10_000_000
+    assert search.leaks == set()
 
 
 def test_one_flipped_byte_of_a_market_event_is_named(day: Day, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from deploy.cli import app
 from deploy.data_directory import LAYOUT, DataDirectory, Manifest, Ports, RunLock
 from events import AccountId, TradingDate
 
-COMMANDS = ("demo", "verify", "rebuild", "status")
+COMMANDS = ("demo", "simulator", "verify", "rebuild", "status")
 
 
 @pytest.fixture

@@ -72,7 +72,18 @@ def test_an_unknown_version_names_those_it_can_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"{", b"{}", b"[]", b"null", b"\xc1", b'{"type":7}', b"\x90"]
+    "payload",
+    [
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"null",
+        b"\xc1",
+        b'{"type":7}',
+        b"\x90",
+        b'{"typ\x80":"Heartbeat.1"}',
+    ],
 )
 def test_what_is_no_event_is_malformed(payload: bytes) -> None:
     """No type tag, no event."""

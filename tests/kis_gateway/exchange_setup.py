@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from events import Symbol
 from events.calendar import session
 from events.market import Aggressor, Phase
 from events.prices import Board
-from events.trading import OrderKind, Side
+from events.trading import Side
+from kis_gateway.protocol import Market, Pricing, Route
 from kis_gateway.simulator.exchange import (
     CancelOrder,
+    CloseSession,
+    Command,
     EnterPhase,
     Exchange,
     Listing,
     MarketBook,
     MarketTrade,
+    OpenSession,
+    OrderView,
     Outcome,
+    PassTime,
     PlaceOrder,
     ReplaceOrder,
+    Session,
     TimeInForce,
 )
 
@@ -36,7 +43,9 @@ LISTING = Listing(
     lower_limit=7_000,
     upper_limit=13_000,
     listed_shares=1_000_000,
+    nxt=True,
 )
+SECOND = 1_000_000_000
 
 Kind = TypeVar("Kind", bound=Outcome)
 
@@ -49,8 +58,19 @@ def of(kind: type[Kind], outcomes: Sequence[Outcome]) -> list[Kind]:
 class Floor:
     """An exchange with accounts ``ann`` and ``bob``; every command is one second later."""
 
-    def __init__(self, phase: Phase = Phase.CONTINUOUS, *, cash: int = 100_000_000) -> None:
-        self.exchange = Exchange([LISTING], settled_on=date(2025, 9, 17))
+    def __init__(
+        self,
+        phase: Phase = Phase.CONTINUOUS,
+        *,
+        cash: int = 100_000_000,
+        listing: Listing = LISTING,
+        automatic_interruptions: bool = False,
+    ) -> None:
+        self.exchange = Exchange(
+            [listing],
+            settled_on=date(2025, 9, 17),
+            automatic_interruptions=automatic_interruptions,
+        )
         for name in ("ann", "bob"):
             self.exchange.open_account(name, cash, {ALPHA: (1_000, 9_000_000)})
         self.at = SESSION.open_at
@@ -61,6 +81,25 @@ class Floor:
         self.at += 1_000_000_000
         return self.at
 
+    def tell(self, command: Command) -> list[Outcome]:
+        """Hand over a command as it is."""
+        self.at = max(self.at, command.at)
+        return self.exchange.handle(command)
+
+    def later(self, seconds: int) -> list[Outcome]:
+        """Let time pass."""
+        self.at += seconds * SECOND
+        return self.exchange.handle(PassTime(at=self.at))
+
+    def open(self, session: Session, trades_in: int = 0) -> list[Outcome]:
+        """Open a session; sessions at a closing price trade ``trades_in`` seconds later."""
+        at = self._next()
+        trades_from = at + trades_in * SECOND if trades_in else 0
+        return self.exchange.handle(OpenSession(at=at, session=session, trades_from=trades_from))
+
+    def close(self, session: Session) -> list[Outcome]:
+        return self.exchange.handle(CloseSession(at=self._next(), session=session))
+
     def enter(self, phase: Phase) -> list[Outcome]:
         return self.exchange.handle(EnterPhase(at=self._next(), phase=phase))
 
@@ -68,9 +107,17 @@ class Floor:
         self,
         asks: Sequence[tuple[int, int]] = ((10_010, 100), (10_020, 200), (10_030, 300)),
         bids: Sequence[tuple[int, int]] = ((10_000, 100), (9_990, 200), (9_980, 300)),
+        *,
+        session: Session = Session.REGULAR,
     ) -> list[Outcome]:
         return self.exchange.handle(
-            MarketBook(at=self._next(), symbol=ALPHA, asks=tuple(asks), bids=tuple(bids))
+            MarketBook(
+                at=self._next(),
+                symbol=ALPHA,
+                asks=tuple(asks),
+                bids=tuple(bids),
+                session=session,
+            )
         )
 
     def trade(
@@ -80,6 +127,7 @@ class Floor:
         aggressor: Aggressor = Aggressor.NONE,
         *,
         auction: bool = False,
+        session: Session = Session.REGULAR,
     ) -> list[Outcome]:
         return self.exchange.handle(
             MarketTrade(
@@ -89,6 +137,7 @@ class Floor:
                 quantity=quantity,
                 aggressor=aggressor,
                 auction=auction,
+                session=session,
             )
         )
 
@@ -101,9 +150,15 @@ class Floor:
         account: str = "ann",
         time_in_force: TimeInForce = TimeInForce.DAY,
         symbol: Symbol = ALPHA,
+        pricing: Pricing | None = None,
+        trigger: int | None = None,
+        market: Market = Market.REGULAR,
+        route: Route = Route.KRX,
     ) -> list[Outcome]:
-        """Place order number ``1``, ``2``, … ; without a price it is a market order."""
+        """Place order number ``1``, ``2``, … ; limit or, without a price, market by default."""
         self.numbers += 1
+        if pricing is None:
+            pricing = Pricing.MARKET if price is None else Pricing.LIMIT
         return self.exchange.handle(
             PlaceOrder(
                 at=self._next(),
@@ -111,44 +166,58 @@ class Floor:
                 account=account,
                 symbol=symbol,
                 side=side,
-                kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
+                pricing=pricing,
                 quantity=quantity,
                 price=price,
                 time_in_force=time_in_force,
+                trigger=trigger,
+                market=market,
+                route=route,
             )
         )
 
-    def buy(
+    def buy(self, quantity: int, price: int | None = None, **terms: Any) -> list[Outcome]:
+        return self.place(Side.BUY, quantity, price, **terms)
+
+    def sell(self, quantity: int, price: int | None = None, **terms: Any) -> list[Outcome]:
+        return self.place(Side.SELL, quantity, price, **terms)
+
+    def order(self, number: str) -> OrderView:
+        """Return an order of either account."""
+        orders = [*self.exchange.orders("ann"), *self.exchange.orders("bob")]
+        return next(order for order in orders if order.order_number == number)
+
+    def cancel(
         self,
-        quantity: int,
-        price: int | None,
+        target: str,
+        quantity: int | None = None,
         *,
         account: str = "ann",
-        time_in_force: TimeInForce = TimeInForce.DAY,
+        after: int = 0,
     ) -> list[Outcome]:
-        return self.place(Side.BUY, quantity, price, account=account, time_in_force=time_in_force)
-
-    def sell(
-        self,
-        quantity: int,
-        price: int | None,
-        *,
-        account: str = "ann",
-        time_in_force: TimeInForce = TimeInForce.DAY,
-    ) -> list[Outcome]:
-        return self.place(Side.SELL, quantity, price, account=account, time_in_force=time_in_force)
-
-    def cancel(self, target: str, *, account: str = "ann") -> list[Outcome]:
+        """Cancel; it takes effect ``after`` seconds."""
         self.numbers += 1
         return self.exchange.handle(
             CancelOrder(
-                at=self._next(), order_number=str(self.numbers), account=account, target=target
+                at=self._next(),
+                order_number=str(self.numbers),
+                account=account,
+                target=target,
+                quantity=quantity,
+                effect_after=after * SECOND,
             )
         )
 
     def replace(
-        self, target: str, quantity: int, price: int | None, *, account: str = "ann"
+        self,
+        target: str,
+        quantity: int | None,
+        price: int | None,
+        *,
+        account: str = "ann",
+        after: int = 0,
     ) -> list[Outcome]:
+        """Amend; it takes effect ``after`` seconds."""
         self.numbers += 1
         return self.exchange.handle(
             ReplaceOrder(
@@ -158,6 +227,7 @@ class Floor:
                 target=target,
                 quantity=quantity,
                 price=price,
-                kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
+                pricing=Pricing.MARKET if price is None else Pricing.LIMIT,
+                effect_after=after * SECOND,
             )
         )

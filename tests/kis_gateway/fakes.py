@@ -30,6 +30,7 @@ from events.market import (
     ClockTick,
     IndexLevel,
     OpeningAllocation,
+    PriceSnapshot,
     ProgramFlow,
     SessionOpened,
     SymbolReference,
@@ -55,6 +56,8 @@ from kis_gateway.broker import (
     OrderTicket,
     Outcome,
     Refused,
+    Subscribed,
+    Unsubscribed,
 )
 from kis_gateway.conditions import Conditions
 from kis_gateway.errors import InquiryFailed, SubscriptionRefused
@@ -117,6 +120,9 @@ class FakeBroker:
         """Inquiries that fail: names of methods, or ``<method>:<key>``."""
         self.asked: list[str] = []
         self.holdings: dict[Symbol, int] = {}
+        self.volumes: dict[Symbol, int] = {}
+        """Today's volume of a symbol as a price answer tells it; 1 share where nothing is said."""
+        self.closed: set[date] = set()
 
     async def submit(self, ticket: OrderTicket) -> Outcome:
         self.submitted.append(ticket)
@@ -221,6 +227,22 @@ class FakeBroker:
         self._ask("minute_bars", symbol)
         return [Bar(start=OPEN, open=1, high=2, low=1, close=2, volume=3)]
 
+    async def snapshot(self, symbol: Symbol) -> PriceSnapshot:
+        self._ask("snapshot", symbol)
+        now = self.time.now()
+        return PriceSnapshot(
+            at=now,
+            symbol=symbol,
+            time=now,
+            price=70_000,
+            cumulative_volume=self.volumes.get(symbol, 1),
+            cumulative_value=70_000,
+        )
+
+    async def market_days(self, since: date) -> dict[date, bool]:
+        self._ask("market_days")
+        return {since: since not in self.closed}
+
     async def index_level(self, index: str) -> IndexLevel:
         self._ask("index_level", index)
         now = self.time.now()
@@ -238,23 +260,37 @@ class FakeBroker:
 
 
 class FakeFeed:
-    """A feed whose messages the test sends."""
+    """A feed whose messages the test sends; with a clock it says what it was subscribed to."""
 
-    def __init__(self) -> None:
+    def __init__(self, time: ManualTime | None = None) -> None:
+        self.time = time
         self.queue: asyncio.Queue[FeedMessage] = asyncio.Queue()
         self.subscribed: list[tuple[Feed, Symbol]] = []
         self.commands: list[str] = []
         self.refused: set[Symbol] = set()
+        self.refusal = "OPSP8992"
+        self.preferred: list[tuple[Feed, Symbol]] = []
+        self.renewals: list[str] = []
 
     async def subscribe(self, feed: Feed, symbol: Symbol) -> None:
         self.commands.append(f"+{feed}:{symbol}")
         if symbol in self.refused:
-            raise SubscriptionRefused(feed, symbol, "OPSP0008", "scripted refusal")
+            raise SubscriptionRefused(feed, symbol, self.refusal, "scripted refusal")
         self.subscribed.append((feed, symbol))
+        if self.time is not None:
+            self.queue.put_nowait(Subscribed(at=self.time.now(), feed=feed, symbol=symbol))
 
     async def unsubscribe(self, feed: Feed, symbol: Symbol) -> None:
         self.commands.append(f"-{feed}:{symbol}")
         self.subscribed.remove((feed, symbol))
+        if self.time is not None:
+            self.queue.put_nowait(Unsubscribed(at=self.time.now(), feed=feed, symbol=symbol))
+
+    def prefer(self, order: Sequence[tuple[Feed, Symbol]]) -> None:
+        self.preferred = list(order)
+
+    def renew(self, reason: str) -> None:
+        self.renewals.append(reason)
 
     async def messages(self) -> AsyncIterator[FeedMessage]:
         while True:

@@ -32,7 +32,7 @@ from kis_gateway.simulator import (
     SimulatorSettings,
 )
 from kis_gateway.simulator.exchange.messages import EnterPhase, Listing, MarketBook, MarketTrade
-from kis_gateway.simulator.market import IndexPrint, MarketItem, ProgramPrint
+from kis_gateway.simulator.market import IndexPrint, Market, MarketItem, ProgramPrint
 
 DAY = date(2026, 11, 20)
 MIDNIGHT = time(0)
@@ -329,7 +329,7 @@ def decrypt(payload: str, *, key: str, iv: str) -> str:
 @asynccontextmanager
 async def running(
     config: SimulatorSettings | None = None,
-    market: HandMarket | None = None,
+    market: Market | None = None,
     *,
     start: int = OPEN,
 ) -> AsyncIterator[Bench]:

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from events.calendar import session
 from events.market import Aggressor, Bar, Phase
 from events.prices import is_on_tick
-from events.trading import OrderKind, Side
+from events.trading import Side
+from kis_gateway.protocol import Pricing
 from kis_gateway.simulator.exchange import (
     EnterPhase,
     Exchange,
@@ -220,7 +221,7 @@ def test_an_order_placed_before_the_open_gets_its_share_of_the_opening_match() -
             account="ann",
             symbol=ALPHA,
             side=Side.BUY,
-            kind=OrderKind.LIMIT,
+            pricing=Pricing.LIMIT,
             quantity=10,
             price=10_100,
         )

@@ -8,7 +8,8 @@ import pytest
 
 from events import Symbol
 from events.market import Aggressor, Phase
-from events.trading import OrderKind, Side
+from events.trading import Side
+from kis_gateway.protocol import Pricing
 from kis_gateway.simulator.exchange import (
     Acknowledged,
     BookShown,
@@ -413,7 +414,7 @@ class TestChecks:
             account="ann",
             symbol=ALPHA,
             side=Side.BUY,
-            kind=OrderKind.LIMIT,
+            pricing=Pricing.LIMIT,
             quantity=1,
             price=None,
         )
@@ -473,7 +474,7 @@ class TestCancelAndReplace:
         assert refusal(floor.replace("2", 1, 9_000)) is Refusal.NOTHING_TO_CANCEL
 
     def test_a_replace_loses_its_place_in_the_queue(self) -> None:
-        """After the replace the 100 shown at 10,000 are ahead again."""
+        """The 40 moved have the 100 shown at 10,000 ahead again; the 10 left keep their place."""
         floor = Floor()
         floor.book()
         floor.buy(50, 10_000)
@@ -481,7 +482,8 @@ class TestCancelAndReplace:
         floor.book()
         outcomes = floor.replace("1", 40, 10_000)
         (withdrawn,) = of(Withdrawn, outcomes)
-        assert (withdrawn.order_number, withdrawn.quantity, withdrawn.by) == ("1", 50, "2")
+        assert (withdrawn.order_number, withdrawn.quantity, withdrawn.by) == ("1", 40, "2")
+        assert fills(floor.trade(10_000, 10, Aggressor.SELL)) == [("1", 10, 10_000, 0)]
         assert fills(floor.trade(10_000, 110, Aggressor.SELL)) == [("2", 10, 10_000, 30)]
 
     def test_a_replace_may_cross(self) -> None:
@@ -492,12 +494,13 @@ class TestCancelAndReplace:
         assert fills(floor.replace("1", 100, 10_010)) == [("2", 100, 10_010, 0)]
 
     def test_a_replace_may_become_a_market_order(self) -> None:
-        """Sells need no more shares than the old order claimed."""
+        """50 of 1,000 trade at the market; the other 950 stay where they were."""
         floor = Floor()
         floor.book()
         floor.sell(1_000, 11_000)
         assert fills(floor.replace("1", 50, None)) == [("2", 50, 10_000, 0)]
-        assert floor.exchange.account("ann").holdings[ALPHA].sellable == 950
+        assert floor.exchange.account("ann").holdings[ALPHA].sellable == 0
+        assert floor.order("1").remaining_quantity == 950
 
     def test_a_replace_cannot_grow(self) -> None:
         """The old order stands as it was."""

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from datetime import date
 
 import hypothesis.strategies as st
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from events import costs
 from events.market import Aggressor, Phase
 from events.prices import move_ticks
-from events.trading import OrderKind, Side
+from events.trading import Side
+from kis_gateway.protocol import Pricing
 from kis_gateway.simulator.exchange import (
     BookShown,
     CancelOrder,
@@ -21,23 +22,42 @@ from kis_gateway.simulator.exchange import (
     EnterPhase,
     Exchange,
     Executed,
+    HaltIssue,
     MarketBook,
     MarketTrade,
+    OrderStatus,
     OrderView,
     Outcome,
+    PassTime,
     PlaceOrder,
     Printed,
     ReplaceOrder,
+    ResumeIssue,
     TimeInForce,
+    Triggered,
+    TriggerInterruption,
     Withdrawn,
 )
-from tests.kis_gateway.exchange_setup import ALPHA, LISTING, SESSION, of
+from tests.kis_gateway.exchange_setup import ALPHA, LISTING, SECOND, SESSION, Floor, of
 
 ACCOUNTS = ("ann", "bob")
 CASH = 30_000_000
 SHARES = 500
 PRICES = st.sampled_from([move_ticks(10_000, step) for step in range(-8, 9)])
 QUANTITIES = st.integers(1, 120)
+PRICINGS = st.sampled_from(
+    [
+        *[Pricing.LIMIT] * 5,
+        *[Pricing.MARKET] * 2,
+        Pricing.CONDITIONAL,
+        Pricing.OPPOSITE_BEST,
+        Pricing.OWN_BEST,
+        Pricing.MIDDLE,
+        Pricing.STOP_LIMIT,
+    ]
+)
+NAMING = (Pricing.LIMIT, Pricing.CONDITIONAL, Pricing.STOP_LIMIT)
+DELAYS = st.sampled_from([0, 0, 3 * SECOND])
 LEVELS = st.lists(st.integers(1, 150), max_size=11)
 
 
@@ -63,6 +83,9 @@ class Day(RuleBasedStateMachine):
         self.amount: defaultdict[str, int] = defaultdict(int)
         self.at = SESSION.open_at
         self.phase = Phase.CLOSED
+        self.traded: list[int] = []
+        self.traded_before: dict[str, int] = {}
+        self.triggers: dict[str, int] = {}
         self.enter(phase)
 
     def tick(self) -> int:
@@ -76,12 +99,16 @@ class Day(RuleBasedStateMachine):
         self.outcomes.append(outcomes)
         for done in of(Executed, outcomes):
             self.book(done)
+        self.check_triggers(outcomes)
         self.check_limits(outcomes)
         self.check_priority(before, outcomes)
         return outcomes
 
     def tell_market(self, command: Command) -> None:
-        """The tape of the others must come out as it went in."""
+        """The tape of the others must come out as it went in, unless the issue is stopped."""
+        passing = PassTime(at=command.at)
+        self.tell(passing)
+        self.alone.handle(passing)
         outcomes = self.tell(command)
         given = [
             (each.price, each.quantity, each.aggressor, each.auction)
@@ -110,6 +137,18 @@ class Day(RuleBasedStateMachine):
         self.filled[done.order_number] += done.quantity
         self.amount[done.order_number] += amount
 
+    def check_triggers(self, outcomes: Sequence[Outcome]) -> None:
+        """A stop limit order wakes only after a price at or beyond its trigger was printed."""
+        views = {order.order_number: order for order in self.orders()}
+        for outcome in outcomes:
+            if isinstance(outcome, Printed):
+                self.traded.append(outcome.price)
+            elif isinstance(outcome, Triggered):
+                since = self.traded[self.traded_before[outcome.order_number] :]
+                trigger = self.triggers[outcome.order_number]
+                buys = views[outcome.order_number].side is Side.BUY
+                assert any(price >= trigger if buys else price <= trigger for price in since)
+
     def check_limits(self, outcomes: Sequence[Outcome]) -> None:
         views = {order.order_number: order for order in self.orders()}
         for done in of(Executed, outcomes):
@@ -124,17 +163,23 @@ class Day(RuleBasedStateMachine):
     def check_priority(self, before: dict[str, OrderView], outcomes: Sequence[Outcome]) -> None:
         """Whoever was there with a better claim than somebody who traded has nothing left.
 
-        The rest of a market order is left out: it trades up to the printed quantity only.
+        Left out are the rest of a market order, which trades up to the printed quantity only,
+        orders at the middle price, which have no place in the book, and those whose place began
+        later than their arrival.
         """
         after = {order.order_number: order for order in self.orders()}
         for done in of(Executed, outcomes):
             traded = after[done.order_number]
+            if traded.pricing in _PLACELESS:
+                continue
             for number, waiting in before.items():
                 if (
                     number == done.order_number
                     or waiting.remaining_quantity == 0
                     or waiting.side is not traded.side
                     or waiting.price is None
+                    or waiting.pricing in _PLACELESS
+                    or waiting.status is OrderStatus.TAKEN_IN
                 ):
                     continue
                 if claim(waiting) < claim(traded):
@@ -177,33 +222,46 @@ class Day(RuleBasedStateMachine):
         account=st.sampled_from(ACCOUNTS),
         side=st.sampled_from(Side),
         quantity=QUANTITIES,
-        price=st.none() | PRICES,
-        time_in_force=st.sampled_from(TimeInForce),
+        terms=st.tuples(PRICINGS, PRICES, PRICES, st.sampled_from(TimeInForce)),
     )
     def client_places(
         self,
         account: str,
         side: Side,
         quantity: int,
-        price: int | None,
-        time_in_force: TimeInForce,
+        terms: tuple[Pricing, int, int, TimeInForce],
     ) -> None:
+        pricing, price, trigger, time_in_force = terms
+        number, stop = f"{len(self.commands)}", pricing is Pricing.STOP_LIMIT
+        self.traded_before[number] = len(self.traded)
+        self.triggers[number] = trigger
         self.tell(
             PlaceOrder(
                 at=self.tick(),
-                order_number=f"{len(self.commands)}",
+                order_number=number,
                 account=account,
                 symbol=ALPHA,
                 side=side,
-                kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
+                pricing=pricing,
                 quantity=quantity,
-                price=price,
-                time_in_force=time_in_force,
+                price=price if pricing in NAMING else None,
+                time_in_force=TimeInForce.DAY if stop else time_in_force,
+                trigger=trigger if stop else None,
             )
         )
+        order = next(each for each in self.orders() if each.order_number == number)
+        if not stop and time_in_force is not TimeInForce.DAY:
+            assert order.remaining_quantity == 0
+        if not stop and time_in_force is TimeInForce.FILL_OR_KILL:
+            assert order.filled_quantity in (0, quantity)
 
-    @rule(account=st.sampled_from(ACCOUNTS), pick=st.integers(0, 50))
-    def client_cancels(self, account: str, pick: int) -> None:
+    @rule(
+        account=st.sampled_from(ACCOUNTS),
+        pick=st.integers(0, 50),
+        quantity=st.none() | QUANTITIES,
+        after=DELAYS,
+    )
+    def client_cancels(self, account: str, pick: int, quantity: int | None, after: int) -> None:
         orders = self.orders()
         target = orders[pick % len(orders)].order_number if orders else "none"
         self.tell(
@@ -212,16 +270,21 @@ class Day(RuleBasedStateMachine):
                 order_number=f"{len(self.commands)}",
                 account=account,
                 target=target,
+                quantity=quantity,
+                effect_after=after,
             )
         )
 
     @rule(
         account=st.sampled_from(ACCOUNTS),
         pick=st.integers(0, 50),
-        quantity=QUANTITIES,
+        quantity=st.none() | QUANTITIES,
         price=st.none() | PRICES,
+        after=DELAYS,
     )
-    def client_replaces(self, account: str, pick: int, quantity: int, price: int | None) -> None:
+    def client_replaces(
+        self, account: str, pick: int, quantity: int | None, price: int | None, after: int
+    ) -> None:
         orders = self.orders()
         target = orders[pick % len(orders)].order_number if orders else "none"
         self.tell(
@@ -232,9 +295,20 @@ class Day(RuleBasedStateMachine):
                 target=target,
                 quantity=quantity,
                 price=price,
-                kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
+                pricing=Pricing.MARKET if price is None else Pricing.LIMIT,
+                effect_after=after,
             )
         )
+
+    @rule(seconds=st.integers(1, 10))
+    def somebody_interrupts(self, seconds: int) -> None:
+        self.tell_market(TriggerInterruption(at=self.tick(), symbol=ALPHA, seconds=seconds))
+
+    @rule(resume=st.booleans())
+    def somebody_halts(self, resume: bool) -> None:
+        self.tell_market(HaltIssue(at=self.tick(), symbol=ALPHA, reason="news"))
+        if resume:
+            self.tell_market(ResumeIssue(at=self.tick(), symbol=ALPHA, auction_seconds=5))
 
     @rule(phase=st.sampled_from(Phase))
     def enter(self, phase: Phase) -> None:
@@ -247,7 +321,11 @@ class Day(RuleBasedStateMachine):
             account = self.exchange.account(name)
             held = account.holdings[ALPHA]
             working = [each for each in self.exchange.orders(name) if each.remaining_quantity]
-            claimed = sum(each.remaining_quantity for each in working if each.side is Side.SELL)
+            claimed = sum(
+                each.remaining_quantity
+                for each in working
+                if each.side is Side.SELL and each.status is not OrderStatus.TAKEN_IN
+            )
             assert account.cash == self.cash[name] >= account.reserved >= 0
             assert account.available_cash >= 0
             assert held.quantity == self.shares[name] >= 0
@@ -269,7 +347,7 @@ class Day(RuleBasedStateMachine):
                     + order.remaining_quantity
                 )
             assert order.remaining_quantity >= 0
-            if self.phase is Phase.CLOSED:
+            if self.phase is Phase.CLOSED and order.status is not OrderStatus.TAKEN_IN:
                 assert order.remaining_quantity == 0
 
     @invariant()
@@ -291,6 +369,9 @@ class Day(RuleBasedStateMachine):
         assert [again.handle(command) for command in self.commands] == self.outcomes
 
 
+_PLACELESS = (Pricing.MIDDLE, Pricing.STOP_LIMIT, Pricing.CONDITIONAL)
+
+
 def claim(order: OrderView) -> tuple[int, int, int]:
     """Return the place of an order in its queue: market first, better price, earlier."""
     if order.price is None:
@@ -300,3 +381,51 @@ def claim(order: OrderView) -> tuple[int, int, int]:
 
 TestDay = Day.TestCase
 TestDay.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+ORDERS = st.lists(st.tuples(st.sampled_from(Side), QUANTITIES, st.none() | PRICES), max_size=12)
+
+
+@given(orders=ORDERS, asks=LEVELS, bids=LEVELS)
+@settings(max_examples=80)
+def test_an_auction_has_one_price_that_nobody_else_could_better(
+    orders: list[tuple[Side, int, int | None]], asks: list[int], bids: list[int]
+) -> None:
+    """Buys and sells of ours trade at one price, within their limits, and nothing crosses after."""
+    floor = Floor()
+    floor.book(
+        asks=tuple((move_ticks(10_010, i), each) for i, each in enumerate(asks[:10])),
+        bids=tuple((move_ticks(10_000, -i), each) for i, each in enumerate(bids[:10])),
+    )
+    floor.tell(TriggerInterruption(at=floor.at, symbol=ALPHA))
+    for side, quantity, price in orders:
+        floor.place(side, quantity, price, account="ann" if side is Side.BUY else "bob")
+    outcomes = floor.later(120)
+    matches = [each for each in of(Printed, outcomes) if each.auction]
+    done = of(Executed, outcomes)
+    assert len(of(Printed, outcomes)) == len(matches) <= 1
+    assert {each.price for each in done} <= {each.price for each in matches}
+    for side in Side:
+        traded = sum(each.quantity for each in done if each.side is side)
+        assert traded <= sum(each.quantity for each in matches)
+    (shown,) = of(BookShown, outcomes)
+    if shown.asks and shown.bids:
+        assert shown.bids[0][0] < shown.asks[0][0]
+
+
+@given(bid=PRICES, spread=st.integers(1, 5), side=st.sampled_from(Side), quantity=QUANTITIES)
+@settings(max_examples=60)
+def test_the_middle_is_the_middle_of_the_book_at_the_trade(
+    bid: int, spread: int, side: Side, quantity: int
+) -> None:
+    """Wherever the book has gone since the first of the two came."""
+    ask = move_ticks(bid, spread)
+    other = Side.SELL if side is Side.BUY else Side.BUY
+    floor = Floor()
+    floor.book()
+    floor.place(side, quantity, None, pricing=Pricing.MIDDLE)
+    floor.book(asks=((ask, 1),), bids=((bid, 1),))
+    outcomes = floor.place(other, quantity, None, pricing=Pricing.MIDDLE, account="bob")
+    assert [(each.quantity, each.price) for each in of(Executed, outcomes)] == [
+        (quantity, (ask + bid) // 2)
+    ] * 2

@@ -24,7 +24,11 @@ from kis_gateway.broker import (
     FeedRestored,
     FillNotice,
     FrameRejected,
+    KeyInUse,
     MarketFeed,
+    ReconnectsSlowed,
+    Subscribed,
+    Unsubscribed,
 )
 from kis_gateway.errors import SubscriptionRefused
 from kis_gateway.feed import KisFeed
@@ -137,11 +141,16 @@ class Reader:
     def __init__(self, feed: KisFeed) -> None:
         self._messages: asyncio.Queue[FeedMessage] = asyncio.Queue()
         self._feed = feed
+        self.slots: list[Subscribed | Unsubscribed] = []
+        """What became of subscriptions, apart from everything else."""
         self.task = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         async for message in self._feed.messages():
-            self._messages.put_nowait(message)
+            if isinstance(message, Subscribed | Unsubscribed):
+                self.slots.append(message)
+            else:
+                self._messages.put_nowait(message)
 
     async def next(self) -> FeedMessage:
         async with asyncio.timeout(PATIENCE):
@@ -150,7 +159,7 @@ class Reader:
 
 @asynccontextmanager
 async def connected(
-    folder: Path, time: Quick | None = None, **options: float
+    folder: Path, time: Quick | None = None, **options: object
 ) -> AsyncIterator[tuple[Line, KisFeed, Reader]]:
     line = Line()
     clock = time or Quick()
@@ -163,7 +172,7 @@ async def connected(
         line.url = f"ws://127.0.0.1:{port}/tryitout"
         settings = settings_for(rest.url, folder, websocket_url=line.url)
         credentials = Credentials(settings, http, clock)
-        async with KisFeed(settings, credentials, clock, **options) as feed:  # type: ignore[arg-type]  # idle_seconds or queue_size
+        async with KisFeed(settings, credentials, clock, **options) as feed:  # type: ignore[arg-type]  # keywords of the feed
             reader = Reader(feed)
             yield line, feed, reader
         await asyncio.wait_for(reader.task, PATIENCE)
@@ -344,17 +353,161 @@ async def test_a_refused_subscription_is_the_callers_and_nobody_elses(tmp_path: 
         assert len(line.connections) == 1
 
 
-async def test_a_lost_slot_is_a_lost_feed(tmp_path: Path) -> None:
-    """A refusal of what was subscribed before must not stay silent."""
+async def test_a_slot_that_is_not_given_again_is_said_so_and_costs_no_further_connection(
+    tmp_path: Path,
+) -> None:
+    """Slots are asked for in the order of preference: the one left without is the weakest."""
     async with connected(tmp_path) as (line, feed, reader):
-        await subscribe(feed, "005930")
+        await subscribe(feed, "005930", "000660")
+        feed.prefer([(Feed.TRADES, Symbol("000660")), (Feed.TRADES, Symbol("005930"))])
         line.answer = lambda number, _, wanted: (
             "OPSP0008" if (number, wanted) == (2, TRADES) else "OPSP0000"
         )
         await line.connections[0].close()
         kinds = [type(await reader.next()) for _ in range(2)]
         assert kinds == [FeedLost, FeedRestored]
+        assert line.registered(2) == [NOTICES, ("H0STCNT0", "000660"), TRADES]
+        assert len(line.connections) == 2
+    refused = reader.slots[-1]
+    assert isinstance(refused, Unsubscribed)
+    assert refused.symbol == "005930"
+    assert "OPSP0008" in refused.refusal
+
+
+async def test_any_other_refusal_of_what_was_subscribed_is_a_lost_feed(tmp_path: Path) -> None:
+    """Silently without a feed somebody relies on is worse than no connection."""
+    async with connected(tmp_path) as (line, feed, reader):
+        await subscribe(feed, "005930")
+        line.answer = lambda number, _, wanted: (
+            "OPSP0007" if (number, wanted) == (2, TRADES) else "OPSP0000"
+        )
+        await line.connections[0].close()
+        kinds = [type(await reader.next()) for _ in range(2)]
+        assert kinds == [FeedLost, FeedRestored]
         assert len(line.connections) == 3
+
+
+async def test_each_subscription_says_when_it_had_last_been_heard_of(tmp_path: Path) -> None:
+    """Its own last frame, its acknowledgement when it had none, nothing when it is new."""
+    async with connected(tmp_path) as (line, feed, reader):
+        await subscribe(feed, "005930", "000660")
+        await line.connections[0].send(frame(SAMSUNG))
+        trade = await reader.next()
+        assert isinstance(trade, TradeFrame)
+        await line.connections[0].send(PING)
+        await line.until(lambda: bool(line.echoes))
+        await line.connections[0].close()
+        lost, restored = await reader.next(), await reader.next()
+        await subscribe(feed, "035720")
+        await feed.unsubscribe(Feed.TRADES, Symbol("000660"))
+    assert isinstance(lost, FeedLost)
+    assert isinstance(restored, FeedRestored)
+    samsung, hynix, again_samsung, again_hynix, new, ended = reader.slots
+    assert isinstance(samsung, Subscribed)
+    assert isinstance(hynix, Subscribed)
+    assert isinstance(again_samsung, Subscribed)
+    assert isinstance(again_hynix, Subscribed)
+    assert isinstance(new, Subscribed)
+    assert (samsung.silent_since, hynix.silent_since, new.silent_since) == (None, None, None)
+    assert (again_samsung.symbol, again_samsung.silent_since) == ("005930", trade.at)
+    assert (again_hynix.symbol, again_hynix.silent_since) == ("000660", hynix.at)
+    assert trade.at < lost.at < again_samsung.at <= again_hynix.at <= restored.at
+    assert ended == Unsubscribed(at=ended.at, feed=Feed.TRADES, symbol=Symbol("000660"))
+
+
+async def test_a_connection_can_be_given_up_from_outside(tmp_path: Path) -> None:
+    """A comparison with the broker's prices may show that a line is mute though it is open."""
+    async with connected(tmp_path) as (line, feed, reader):
+        await subscribe(feed, "005930")
+        feed.renew("trades of 005930 are missing")
+        lost, restored = await reader.next(), await reader.next()
+        assert len(line.connections) == 2
+    assert isinstance(lost, FeedLost)
+    assert lost.reason == "trades of 005930 are missing"
+    assert isinstance(restored, FeedRestored)
+
+
+async def test_pingpong_is_answered_while_nobody_takes_what_was_decoded(tmp_path: Path) -> None:
+    """A full queue of messages stops decoding, not answering."""
+    async with connected(tmp_path, queue_size=8) as (line, feed, reader):
+        await subscribe(feed, "005930")
+        reader.task.cancel()
+        await asyncio.gather(reader.task, return_exceptions=True)
+        for _ in range(12):
+            await line.connections[0].send(frame(SAMSUNG))
+        await line.connections[0].send(PING)
+        await line.until(lambda: bool(line.echoes))
+        assert line.echoes == [PING]
+        reader.task = asyncio.create_task(reader._read())
+
+
+async def test_data_frames_are_recorded_as_received_and_answers_are_not(tmp_path: Path) -> None:
+    """Answers carry key and iv, our own texts the approval key: neither may be kept."""
+    kept: list[tuple[str, int, bytes]] = []
+
+    def keep(source: str, at: int, raw: bytes) -> None:
+        kept.append((source, at, raw))
+
+    async with connected(tmp_path, record=keep) as (line, feed, reader):
+        await subscribe(feed, "005930")
+        await line.connections[0].send(PING)
+        await line.connections[0].send(frame(SAMSUNG))
+        await line.connections[0].send("rubbish")
+        trade = await reader.next()
+        await reader.next()
+    assert isinstance(trade, TradeFrame)
+    assert [(source, raw) for source, _, raw in kept] == [
+        ("ws", frame(SAMSUNG).encode()),
+        ("ws", b"rubbish"),
+    ]
+    assert kept[0][1] == trade.at
+
+
+async def test_a_notice_is_recorded_a_second_time_opened_and_without_the_person(
+    tmp_path: Path,
+) -> None:
+    """Its key dies with the connection; a moved column must still be found the day after."""
+    kept: list[tuple[str, bytes]] = []
+    async with connected(tmp_path, record=lambda source, _at, raw: kept.append((source, raw))) as (
+        line,
+        feed,
+        reader,
+    ):
+        await subscribe(feed, "005930")
+        key, iv = keys_of(1)
+        sent = f"1|H0STCNI9|001|{encrypt(FILL, key, iv)}"
+        await line.connections[0].send(sent)
+        assert isinstance(await reader.next(), FillNotice)
+    assert kept[0] == ("ws", sent.encode())
+    (source, opened) = kept[1]
+    assert source == "notice"
+    assert opened.startswith(b"0|H0STCNI9|001|***^***^0000012345^")
+    assert "홍길동" not in opened.decode()
+
+
+async def test_a_feed_that_paper_does_not_have_is_refused_before_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    """KIS acknowledges what does not exist and then sends nothing."""
+    async with connected(tmp_path) as (line, feed, _):
+        await subscribe(feed, "005930")
+        with pytest.raises(SubscriptionRefused, match="paper"):
+            await feed.subscribe(Feed.INDEX, Symbol("KOSPI"))
+        assert line.registered(1) == [NOTICES, TRADES]
+
+
+async def test_connections_in_a_loop_are_slowed_and_said_so(tmp_path: Path) -> None:
+    """KIS blocks address and key of clients that connect and close again and again."""
+    time = Quick()
+    async with connected(tmp_path, time) as (line, feed, reader):
+        line.answer = lambda number, *_: "OPSP0007" if number <= 13 else "OPSP0000"
+        await subscribe(feed, "005930")
+        lost, slowed = await reader.next(), await reader.next()
+    pauses = [pause for pause in time.slept if pause > 1]
+    assert pauses == [2.0, 4.0, 8.0, 16.0, 32.0, *[60.0] * 6, 300.0, 300.0]
+    assert isinstance(lost, FeedLost)
+    assert isinstance(slowed, ReconnectsSlowed)
+    assert (slowed.connections, slowed.pause_s) == (12, 300.0)
 
 
 async def test_already_subscribed_counts_as_subscribed(tmp_path: Path) -> None:
@@ -370,9 +523,11 @@ async def test_an_app_key_in_use_is_waited_for_long(tmp_path: Path) -> None:
     async with connected(tmp_path, time) as (line, feed, reader):
         line.answer = lambda number, *_: "OPSP8996" if number < 4 else "OPSP0000"
         await subscribe(feed, "005930")
-        lost = await reader.next()
+        lost, *in_use, restored = [await reader.next() for _ in range(5)]
         assert isinstance(lost, FeedLost)
         assert "second copy" in lost.reason
+        assert [type(each) for each in in_use] == [KeyInUse] * 3
+        assert isinstance(restored, FeedRestored)
         assert [pause for pause in time.slept if pause > 1] == [15.0, 30.0, 60.0]
 
 
@@ -401,6 +556,8 @@ async def test_a_full_queue_stops_reading_and_loses_nothing(tmp_path: Path) -> N
         found: list[int] = []
         async with asyncio.timeout(PATIENCE):
             async for message in feed.messages():
+                if isinstance(message, Subscribed):
+                    continue
                 assert isinstance(message, TradeFrame)
                 assert feed._queue.qsize() <= 4
                 found.append(message.trades[0].cumulative_volume)

@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 from events import Symbol
 from events.market import Aggressor, QuoteFrame, Trade, TradeFrame
 from events.trading import Side
-from kis_gateway.broker import FeedMessage, FillNotice, OrderNotice
-from kis_gateway.errors import DecryptionFailed, FrameError, MalformedFrame, ShortFrame
+from kis_gateway.broker import FeedMessage, FillNotice, OrderNotice, WidthChanged
+from kis_gateway.errors import (
+    DecryptionFailed,
+    FrameError,
+    FrameNotRead,
+    MalformedFrame,
+    ShortFrame,
+)
 from kis_gateway.frames import FrameDecoder
 
 ACCOUNT = "1234567801"
@@ -61,6 +67,10 @@ def frame(record: str, tr_id: str = "H0STCNT0", count: int = 1) -> str:
 
 def decode(text: str) -> tuple[FeedMessage, ...]:
     return FrameDecoder(ACCOUNT).decode(text, RECEIVED)
+
+
+def records_of(text: str) -> tuple[FeedMessage, ...]:
+    return tuple(message for message in decode(text) if not isinstance(message, WidthChanged))
 
 
 def test_a_trade_is_read_by_position() -> None:
@@ -220,12 +230,29 @@ def test_three_more_columns_change_nothing_and_are_reported_once(record: str, tr
     """KIS appends columns without notice."""
     decoder = FrameDecoder(ACCOUNT)
     wider = f"{record}^x^^9"
-    assert decoder.decode(frame(wider, tr_id), RECEIVED) == decode(frame(record, tr_id))
-    assert decoder.new_widths == [(tr_id, wider.count("^") + 1)]
-    decoder.new_widths.clear()
-    two = frame(f"{wider}^{wider}", tr_id, 2)
-    assert len(decoder.decode(two, RECEIVED)) in (1, 2)
-    assert decoder.new_widths == []
+    reported, *messages = decoder.decode(frame(wider, tr_id), RECEIVED)
+    assert reported == WidthChanged(
+        at=RECEIVED,
+        feed=tr_id,
+        width=wider.count("^") + 1,
+        known={"H0STCNT0": (46, 47), "H0STASP0": (59, 62, 63), "H0STCNI0": (23, 26)}[tr_id],
+        own_notices=tr_id == "H0STCNI0",
+    )
+    assert tuple(messages) == decode(frame(record, tr_id))
+    again = decoder.decode(frame(f"{wider}^{wider}", tr_id, 2), RECEIVED)
+    assert [type(message) for message in again] in (
+        [TradeFrame],
+        [QuoteFrame] * 2,
+        [FillNotice] * 2,
+    )
+
+
+def test_a_width_is_reported_with_the_first_records_that_could_be_read() -> None:
+    """A wide frame that fails otherwise is set aside; the width is still news afterwards."""
+    decoder = FrameDecoder(ACCOUNT)
+    with pytest.raises(MalformedFrame):
+        decoder.decode(frame(SAMSUNG.replace("^37^", "^x^") + "^new"), RECEIVED)
+    assert isinstance(decoder.decode(frame(SAMSUNG + "^new"), RECEIVED)[0], WidthChanged)
 
 
 @pytest.mark.parametrize(
@@ -241,9 +268,10 @@ def test_one_column_too_few_is_refused(record: str, tr_id: str, least: int) -> N
 
 
 def test_a_trailing_separator_is_no_column() -> None:
-    """Some frames end with one."""
+    """Some frames end with one, also those of a single record of the widest known layout."""
     two = f"{SAMSUNG}^{SAMSUNG}"
     assert decode(frame(two + "^", count=2)) == decode(frame(two, count=2))
+    assert decode(frame(SAMSUNG + "^")) == decode(frame(SAMSUNG))
 
 
 @pytest.mark.parametrize(
@@ -255,6 +283,7 @@ def test_a_trailing_separator_is_no_column() -> None:
         ("^093015^", "^256000^"),
         ("^093015^", "^9:30^"),
         ("^20260915^", "^20261315^"),
+        ("^20260915^", "^00260915^"),  # an instant that no log entry can hold
         ("^1^0.53", "^7^0.53"),
         ("005930", "71500"),
         ("^37^1204518^", f"^37^{10**30}^"),
@@ -293,9 +322,55 @@ def test_a_broken_notice_is_shown_without_the_person() -> None:
     with pytest.raises(MalformedFrame) as wrong_side:
         decode(frame(FILL.replace("^02^", "^07^"), "H0STCNI0"))
     for error in (short.value, wrong_side.value):
+        assert error.own_notice
         assert "0000012345" in error.frame
         for personal in (ACCOUNT, "홍길동", "login^"):
             assert personal not in error.frame
+
+
+def test_a_notice_whose_account_column_has_moved_is_not_taken_for_somebody_elses() -> None:
+    """Passed over, moved columns would hide every fill; set aside, they raise the alarm."""
+    with pytest.raises(MalformedFrame) as caught:
+        decode(frame(FILL.replace(f"^{ACCOUNT}^", f"^new^{ACCOUNT}^"), "H0STCNI0"))
+    assert caught.value.own_notice
+    assert ACCOUNT not in caught.value.frame
+
+
+def test_an_error_about_a_notice_does_not_repeat_its_values() -> None:
+    """With moved columns the value that does not fit may be the account or the name."""
+    columns = FILL.split("^")
+    columns[8], columns[17] = columns[17], columns[8]
+    with pytest.raises(MalformedFrame) as caught:
+        decode(frame("^".join(columns), "H0STCNI0"))
+    assert "홍길동" not in str(caught.value)
+    assert "홍길동" not in caught.value.frame
+
+
+def test_an_opened_notice_can_be_kept_without_the_person() -> None:
+    """What is recorded of a notice shows the layout; other frames are recorded as they came."""
+    decoder = FrameDecoder(ACCOUNT)
+    opened = decoder.opened("1|H0STCNI0|001|c2VjcmV0", lambda _tr_id, _payload: FILL)
+    assert opened == "0|H0STCNI0|001|" + FILL.replace("login", "***", 1).replace(
+        ACCOUNT, "***"
+    ).replace("홍길동", "***").replace("삼성전자", "***")
+    assert decoder.opened(frame(SAMSUNG), None) == frame(SAMSUNG)
+
+
+def test_member_firms_are_known_and_not_read() -> None:
+    """No event type carries them; the error says so instead of calling the feed unknown."""
+    with pytest.raises(FrameNotRead, match="member firm"):
+        decode(frame("^".join(["005930"] + ["0"] * 77), "H0STMBC0"))
+
+
+def test_prices_that_change_between_books_are_read_again() -> None:
+    """The prices of a symbol's last book are kept; a changed one must not be missed."""
+    decoder = FrameDecoder(ACCOUNT)
+    decoder.decode(frame(BOOK, "H0STASP0"), RECEIVED)
+    moved = BOOK.replace("^236500^0^", "^236500^237000^", 1).replace("^90^0^", "^90^5^", 1)
+    assert decoder.decode(frame(moved, "H0STASP0"), RECEIVED) == decode(frame(moved, "H0STASP0"))
+    (book,) = decode(frame(moved, "H0STASP0"))
+    assert isinstance(book, QuoteFrame)
+    assert (book.ask_prices[-1], book.ask_quantities[-1]) == (237_000, 5)
 
 
 def test_an_encrypted_payload_is_opened_by_the_given_key() -> None:
@@ -431,7 +506,7 @@ def test_encoded_trades_come_back_whatever_the_width(
         "^".join(columns.get(place, symbol if place == 0 else "x") for place in range(width))
         for columns, _ in drawn
     ]
-    assert decode(frame("^".join(records), count=len(records))) == (
+    assert records_of(frame("^".join(records), count=len(records))) == (
         TradeFrame(at=RECEIVED, symbol=Symbol(symbol), trades=tuple(trade for _, trade in drawn)),
     )
 
@@ -449,7 +524,7 @@ def test_encoded_books_come_back_whatever_the_width(
         shown = [str(level[part]) for level in side]
         columns += shown + ["0"] * (10 - len(shown))
     columns += [""] * (width - len(columns))
-    assert decode(frame("^".join(columns), "H0STASP0")) == (
+    assert records_of(frame("^".join(columns), "H0STASP0")) == (
         QuoteFrame(
             at=RECEIVED,
             symbol=Symbol("000660"),

@@ -23,6 +23,7 @@ from kis_gateway.broker import (
     OrderNotice,
     OrderTicket,
     Refused,
+    Subscribed,
     Unknown,
 )
 from kis_gateway.feed import KisFeed
@@ -265,6 +266,7 @@ async def test_frames_flow_and_survive_a_cut(tmp_path: Path) -> None:
         volumes = [trade.cumulative_volume for trade in trades]
         assert volumes == sorted(set(volumes))
         assert {type(each) for each in gate.received} == {
+            Subscribed,
             TradeFrame,
             QuoteFrame,
             FeedLost,

@@ -15,6 +15,7 @@ from events.identifiers import fill_id
 from events.market import (
     DailyHistory,
     IndexLevel,
+    InstrumentKind,
     MinuteHistory,
     OpeningAllocation,
     ProgramFlow,
@@ -322,3 +323,44 @@ async def test_the_past_knows_the_day_it_belongs_to() -> None:
     )
     past = await read_past(log, opening=2, head=3)
     assert past.histories == set()
+
+
+async def test_what_an_issue_is_comes_from_the_master_files_where_they_name_it() -> None:
+    """Tick table and tax follow from it; who asked for it is told."""
+    log, time = MemoryLog(ACCOUNT), ManualTime(MORNING)
+    await put(log, session_opened())
+    told: list[tuple[Symbol, InstrumentKind]] = []
+    publisher = Publisher(log, "r1")
+    conditions = Conditions(publisher, time)
+    broker = FakeBroker(time)
+    poller = Poller(
+        broker=broker,
+        publisher=publisher,
+        conditions=conditions,
+        time=time,
+        session=SESSION,
+        index_poll_s=10,
+        program_poll_s=60,
+    )
+    opening = Opening(
+        broker=broker,
+        publisher=publisher,
+        conditions=conditions,
+        time=time,
+        session=SESSION,
+        past=SessionPast(),
+        universes=[UNIVERSE],
+        poller=poller,
+        daily_bars=90,
+        concurrency=8,
+        kind_of=lambda symbol: InstrumentKind.ETF if symbol == HYNIX else None,
+        on_reference=lambda reference: told.append((reference.symbol, reference.kind)),
+    )
+    writing = asyncio.create_task(publisher.run())
+    await opening.run()
+    writing.cancel()
+    assert told == [(SAMSUNG, InstrumentKind.STOCK), (HYNIX, InstrumentKind.ETF)]
+    assert {event.symbol: event.kind for event in of_type(log, SymbolReference)} == {
+        SAMSUNG: InstrumentKind.STOCK,
+        HYNIX: InstrumentKind.ETF,
+    }

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import given
@@ -352,7 +353,7 @@ async def test_a_throttled_order_slows_the_next_call_down(tmp_path: Path) -> Non
         outcome = await rest.post_once(call, {})
         assert isinstance(outcome, Refused)
         assert outcome.throttled
-        assert rest._limiter._core.calls.interval(time.now()) == 2 * -(-(10**9) // 900)
+        assert rest._limiter._core.calls.interval(time.now()) == 2 * 10**9 // 900
 
 
 async def test_no_secret_appears_in_logs_or_errors(
@@ -382,3 +383,20 @@ def test_both_envelopes_are_read() -> None:
     """Authentication errors come under other names than business errors."""
     assert Envelope(error_code="EGW00133", error_description=" x ").code == "EGW00133"
     assert Envelope(msg_cd="APBK0013", msg1="주문 전송 완료   ").message == "주문 전송 완료"
+
+
+async def test_calls_share_an_open_connection() -> None:
+    """A second call needs no new handshake; two at the same time need two connections."""
+
+    async def local_port(http: httpx.AsyncClient, url: str) -> int:
+        response = await http.get(url)
+        return int(response.extensions["network_stream"].get_extra_info("client_addr")[1])
+
+    async with kis_double() as double, open_http() as http:
+        first = await local_port(http, double.url + "/a")
+        second = await local_port(http, double.url + "/b")
+        together = await asyncio.gather(
+            local_port(http, double.url + "/c"), local_port(http, double.url + "/d")
+        )
+    assert first == second
+    assert len(set(together)) == 2

@@ -15,12 +15,21 @@ import yaml
 from bus import JetStreamLog, Log, ManualTime, MemoryLog, NatsServer
 from events import Event, Symbol, TradingDate, calendar, codec
 from events.errors import NotASession
-from events.market import Bar, ClockTick, PhaseChanged, SessionOpened, TradeFrame
+from events.market import (
+    Bar,
+    ClockTick,
+    MinuteHistory,
+    PhaseChanged,
+    PriceSnapshot,
+    SessionOpened,
+    TradeFrame,
+)
 from events.ops import (
     Degraded,
     FeedGap,
     FrameSetAside,
     Heartbeat,
+    RecordWidthChanged,
     Recovered,
     ServiceStarted,
     ServiceStopped,
@@ -35,7 +44,7 @@ from events.trading import (
     OrderClosed,
     OrderState,
 )
-from kis_gateway.broker import FeedLost, FeedRestored, FrameRejected
+from kis_gateway.broker import FeedLost, FeedRestored, FrameRejected, Subscribed, WidthChanged
 from kis_gateway.errors import SettingsError
 from kis_gateway.opening import StrategyUniverse
 from kis_gateway.planner import PlanSettings
@@ -81,7 +90,7 @@ class Process:
         self.log = log
         self.broker = broker
         self.time = time
-        self.feed = FakeFeed()
+        self.feed = FakeFeed(time)
         self.stop = asyncio.Event()
         self.progress: list[tuple[int, int]] = []
         self.task = asyncio.create_task(
@@ -214,8 +223,11 @@ async def test_a_restart_repeats_nothing_and_shows_the_gap() -> None:
     assert len({event.phase for event in of_type(log, PhaseChanged)}) == len(
         of_type(log, PhaseChanged)
     )
-    (gap,) = of_type(log, FeedGap)
-    assert (gap.begun_at - OPEN, gap.ended_at - OPEN) == (3 * SECOND, 23 * SECOND)
+    gaps = of_type(log, FeedGap)
+    assert [gap.symbols for gap in gaps] == [(SAMSUNG,), (HYNIX,)]
+    for gap in gaps:
+        assert (gap.begun_at - OPEN, gap.ended_at - OPEN) == (3 * SECOND, 23 * SECOND)
+        assert gap.reason == "the gateway was restarted (trades)"
     seconds = [(event.at - OPEN) // SECOND for event in of_type(log, ClockTick)]
     assert seconds == [0, 1, 2, 3, 23, 24]
     await second.finish()
@@ -223,21 +235,90 @@ async def test_a_restart_repeats_nothing_and_shows_the_gap() -> None:
     assert [event.run for event in of_type(log, ServiceStopped)] == ["r2"]
 
 
-async def test_a_lost_feed_is_a_condition_and_its_return_a_gap_with_fresh_inquiries() -> None:
-    """Notices of the gap are not sent again, so orders and balance are asked for."""
+async def test_a_lost_feed_is_a_condition_and_its_return_brings_gaps_and_fresh_inquiries() -> None:
+    """Each symbol's gap ends with its own acknowledgement; notices of the gap are not sent again.
+
+    While the feed is down prices are asked for, afterwards the minutes of the gap.
+    """
     async with gateway(OPEN) as process:
         log = process.log
         await pass_time(process.time, 20)
         before = process.broker.inquiries, process.broker.balances
         await process.feed.queue.put(FeedLost(at=OPEN + SECOND, reason="reset"))
+        await until(lambda: len(of_type(log, PriceSnapshot)) == 2)
+        assert {each.symbol for each in of_type(log, PriceSnapshot)} == {SAMSUNG, HYNIX}
+        for symbol, since, until_s in ((SAMSUNG, 1, 8), (HYNIX, 0, 9)):
+            await process.feed.queue.put(
+                Subscribed(
+                    at=OPEN + until_s * SECOND,
+                    feed=Feed.TRADES,
+                    symbol=symbol,
+                    silent_since=OPEN + since * SECOND,
+                )
+            )
         await process.feed.queue.put(FeedRestored(at=OPEN + 9 * SECOND, lost_at=OPEN + SECOND))
         await until(lambda: bool(of_type(log, Recovered)))
-        (gap,) = of_type(log, FeedGap)
-        assert (gap.begun_at, gap.ended_at) == (OPEN + SECOND, OPEN + 9 * SECOND)
+        assert [
+            (gap.symbols, gap.begun_at - OPEN, gap.ended_at - OPEN) for gap in of_type(log, FeedGap)
+        ] == [((SAMSUNG,), SECOND, 8 * SECOND), ((HYNIX,), 0, 9 * SECOND)]
         assert [event.condition for event in of_type(log, Degraded)] == ["feed"]
         await pass_time(process.time, 1)
         assert process.broker.inquiries == before[0] + 1
         assert process.broker.balances == before[1] + 1
+        assert of_type(log, MinuteHistory) == []
+        process.broker.failing.add(f"minute_bars:{HYNIX}")
+        await pass_time(process.time, 45)
+        assert [each.symbol for each in of_type(log, MinuteHistory)] == [SAMSUNG]
+        assert f"minute_{HYNIX}" in {each.condition for each in of_type(log, Degraded)}
+        process.broker.failing.clear()
+        await pass_time(process.time, 31)
+        assert [each.symbol for each in of_type(log, MinuteHistory)] == [SAMSUNG, HYNIX]
+        assert f"minute_{HYNIX}" in {each.condition for each in of_type(log, Recovered)}
+        assert len(of_type(log, PriceSnapshot)) == 2
+
+
+async def test_a_new_layout_of_notices_is_recorded_and_orders_are_asked_for_at_once() -> None:
+    """Fills once went unseen for days because a record had become wider."""
+    async with gateway(OPEN) as process:
+        log = process.log
+        await pass_time(process.time, 20)
+        before = process.broker.inquiries, process.broker.balances
+        await process.feed.queue.put(
+            WidthChanged(at=OPEN, feed="H0STCNI0", width=28, known=(23, 26), own_notices=True)
+        )
+        await until(lambda: bool(of_type(log, Degraded)))
+        (changed,) = of_type(log, RecordWidthChanged)
+        assert (changed.feed, changed.width, changed.known) == ("H0STCNI0", 28, (23, 26))
+        assert [event.condition for event in of_type(log, Degraded)] == ["notice-layout"]
+        await pass_time(process.time, 1)
+        assert process.broker.inquiries == before[0] + 1
+        assert process.broker.balances == before[1] + 1
+
+
+async def test_a_day_on_which_the_broker_says_the_exchange_is_closed_is_not_opened(
+    tmp_path: Path,
+) -> None:
+    """Holidays are proclaimed at short notice; the reason is on the log, the session is not."""
+    time = ManualTime(OPEN)
+    log, broker = MemoryLog(ACCOUNT), FakeBroker(time)
+    broker.closed.add(calendar.kst(OPEN).date())
+    with pytest.raises(NotASession, match="broker's calendar"):
+        await run_gateway(
+            log=log,
+            time=time,
+            broker=broker,
+            feed=FakeFeed(),
+            settings=GatewaySettings(),
+            configuration={},
+            universe=[UNIVERSE],
+            code_version="test",
+            run="r1",
+            stop=asyncio.Event(),
+            compare_calendar=True,
+            folder=tmp_path,
+        )
+    assert [codec.event_name(event) for event in decoded(log)] == ["Degraded"]
+    assert of_type(log, Degraded)[0].condition == "calendar-differs"
 
 
 async def test_a_frame_that_cannot_be_read_is_kept() -> None:
@@ -397,3 +478,17 @@ def test_a_wrong_key_or_value_is_refused_by_name(document: object, message: str)
     """The message names the key."""
     with pytest.raises(SettingsError, match=message):
         gateway_settings(document)
+
+
+async def test_minutes_that_could_not_be_had_after_the_open_are_asked_for_again() -> None:
+    """A failed back-fill is a condition until it has succeeded."""
+    async with gateway(OPEN + 60 * SECOND) as process:
+        process.broker.failing.add(f"minute_bars:{HYNIX}")
+        await process.time.advance(841)
+        await until(lambda: bool(of_type(process.log, Degraded)))
+        assert of_type(process.log, Degraded)[0].condition == f"minute_{HYNIX}"
+        assert [each.symbol for each in of_type(process.log, MinuteHistory)] == [SAMSUNG]
+        process.broker.failing.clear()
+        await pass_time(process.time, 70)
+        assert [each.symbol for each in of_type(process.log, MinuteHistory)] == [SAMSUNG, HYNIX]
+        assert of_type(process.log, Recovered)[0].condition == f"minute_{HYNIX}"

@@ -9,6 +9,7 @@ import pytest
 
 from kis_gateway.errors import SettingsError
 from kis_gateway.settings import (
+    DEFAULT_LIMITS,
     Environment,
     KisSettings,
     Limits,
@@ -37,8 +38,26 @@ def test_paper_is_the_default_and_points_at_the_official_paper_hosts() -> None:
     assert settings.rest == "https://openapivts.koreainvestment.com:29443"
     assert settings.websocket == "ws://ops.koreainvestment.com:31000/tryitout"
     assert settings.budget == Limits(
-        calls_per_second=0.9, ledger_calls_per_second=0.9, recovery_seconds=60.0
+        calls_per_second=0.9,
+        ledger_calls_per_second=0.9,
+        order_share=0.4,
+        order_interval_seconds=1.3,
+        recovery_seconds=60.0,
     )
+
+
+def test_ten_calls_a_second_keep_four_free_for_orders() -> None:
+    """The real account's default; a new customer's three a second keep one."""
+    real = DEFAULT_LIMITS[Environment.REAL]
+    assert (real.places, real.data_places, real.period) == (10, 6, 1_000_000_000)
+    new = Limits(calls_per_second=3.0)
+    assert (new.places, new.data_places, new.period) == (3, 2, 1_000_000_000)
+
+
+def test_less_than_a_call_a_second_is_one_place_for_longer() -> None:
+    """0.9 a second is one call that counts for 1.11 s; nothing is left to reserve."""
+    paper = DEFAULT_LIMITS[Environment.PAPER]
+    assert (paper.places, paper.data_places, paper.period) == (1, 1, 1_111_111_112)
 
 
 def test_the_account_is_split_into_number_and_product() -> None:

@@ -98,7 +98,7 @@ async def test_approval_keys_come_once_a_second_and_differ() -> None:
         body = {"grant_type": "client_credentials", "appkey": KEY, "secretkey": SECRET}
         first = await bench.http.post("/oauth2/Approval", json=body)
         hasty = await bench.http.post("/oauth2/Approval", json=body)
-        assert (hasty.status_code, hasty.json()["error_code"]) == (403, "EGW00201")
+        assert (hasty.status_code, hasty.json()["msg_cd"]) == (500, "EGW00201")
         await bench.clock.advance(1)
         second = await bench.http.post("/oauth2/Approval", json=body)
         assert len(first.json()["approval_key"]) == 36

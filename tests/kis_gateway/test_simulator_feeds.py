@@ -280,7 +280,7 @@ async def test_books_show_ten_levels_and_only_the_last_of_a_step() -> None:
         assert fields[:4] == [SAMSUNG, "090003", "0", "70300"]
         assert fields[4:13] == ["0"] * 9
         assert (fields[13], fields[23], fields[33]) == ("70200", "600", "600")
-        assert (fields[43], fields[44], fields[59], fields[62]) == ("600", "600", "70250", "2")
+        assert (fields[43], fields[44], fields[59], fields[62]) == ("600", "600", "70250.00", "2")
 
 
 async def test_the_real_service_sends_notices_as_h0stcni0() -> None:

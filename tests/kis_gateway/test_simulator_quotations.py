@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from kis_gateway.simulator import Environment, fields
-from kis_gateway.simulator.fields import Block
-from tests.kis_gateway.simulator_bench import HYNIX, SAMSUNG, running, settings
+import pytest
+
+from kis_gateway.protocol import Block as BlockForm
+from kis_gateway.protocol import Field, Kind
+from kis_gateway.simulator import Environment
+from kis_gateway.simulator.exchange.messages import TriggerInterruption
+from kis_gateway.simulator.fields import Block, block
+from tests.kis_gateway.simulator_bench import (
+    HYNIX,
+    OPEN,
+    SAMSUNG,
+    SECOND,
+    HandMarket,
+    opening,
+    running,
+    settings,
+)
 
 
 async def test_the_price_carries_every_documented_field_as_text() -> None:
@@ -13,7 +27,7 @@ async def test_the_price_carries_every_documented_field_as_text() -> None:
         await bench.clock.advance(7)
         answer = await bench.quote("inquire-price", "FHKST01010100", FID_INPUT_ISCD=SAMSUNG)
         output = answer["output"]
-        assert tuple(output) == fields.PRICE.names
+        assert tuple(output) == block("inquire-price", "output").names
         assert all(isinstance(value, str) for value in output.values())
         expected = {
             "stck_prpr": "70100",
@@ -127,14 +141,14 @@ async def test_index_and_program_trading_are_served_where_kis_serves_them() -> N
                 FID_INPUT_ISCD="0001",
             )
             output = answer["output"]
-            assert tuple(output) == fields.INDEX_PRICE.names
+            assert tuple(output) == block("inquire-index-price", "output").names
             assert (output["bstp_nmix_prpr"], output["bstp_nmix_prdy_vrss"]) == ("2525.50", "25.50")
             assert (output["bstp_nmix_oprc"], output["bstp_nmix_prdy_ctrt"]) == ("2510.00", "1.02")
             flow = await bench.quote(
                 "comp-program-trade-today", "FHPPG04600101", FID_MRKT_CLS_CODE="K"
             )
             (row,) = flow["output"]
-            assert tuple(row) == fields.PROGRAM_TRADE.names
+            assert tuple(row) == block("comp-program-trade-today", "output").names
             assert (row["bsop_hour"], row["whol_smtn_ntby_tr_pbmn"]) == ("090000", "-12345")
 
 
@@ -154,29 +168,122 @@ async def test_unknown_issues_and_markets_are_refused() -> None:
         assert bare["msg_cd"] == "APMP0001"
 
 
-def test_a_block_fills_what_it_is_not_told_and_keeps_each_scale() -> None:
-    """Text, integer, decimal, flag."""
-    block = Block("name count:0 rate:2 flag:yn")
-    assert block.row() == {"name": "", "count": "0", "rate": "0.00", "flag": "N"}
-    assert block.row(name="a", count=-3, rate=1.255, flag="Y") == {
-        "name": "a",
-        "count": "-3",
-        "rate": "1.25",
-        "flag": "Y",
-    }
+def test_a_block_fills_what_it_is_not_told_and_keeps_each_unit_and_scale() -> None:
+    """Text, integer, decimal, flag, million won; the same value from facts as by name."""
+    form = Block(
+        BlockForm(
+            is_list=False,
+            fields=(
+                Field("name", Kind.TEXT),
+                Field("count", Kind.INT),
+                Field("rate", Kind.DECIMAL, 2),
+                Field("flag", Kind.FLAG),
+                Field("value", Kind.INT, 0, "million_won"),
+            ),
+        )
+    )
+    empty = {"name": "", "count": "0", "rate": "0.00", "flag": "N", "value": "0"}
+    assert form.row() == form.pick({"unknown": 1}) == empty
+    written = {"name": "a", "count": "-3", "rate": "1.25", "flag": "Y", "value": "-12"}
+    assert form.row(name="a", count=-3, rate=1.255, flag="Y", value=-12_900_000) == written
+    assert form.pick(
+        {"name": "a", "count": -3, "rate": 1.255}, {"flag": "Y", "value": -12.9e6}
+    ) == (written)
+    with pytest.raises(KeyError):
+        form.row(unknown=1)
 
 
-def test_the_documented_blocks_have_their_documented_number_of_fields() -> None:
-    """36 order columns and the second spelling of the cancelled quantity, and so on."""
-    assert len(fields.DAILY_ORDER.names) == 37
-    assert len(fields.DAILY_ORDER_TOTALS.names) == 5
-    assert len(fields.BALANCE_HOLDING.names) == 26
-    assert len(fields.BALANCE_TOTALS.names) == 24
-    assert len(fields.BUYING_POWER.names) == 12
-    assert len(fields.PRICE.names) == 82
-    assert len(fields.DAILY_CHART_HEAD.names) == 30
-    assert len(fields.DAILY_CHART_BAR.names) == 13
-    assert len(fields.MINUTE_CHART_HEAD.names) == 8
-    assert len(fields.MINUTE_CHART_BAR.names) == 8
-    assert len(fields.INDEX_PRICE.names) == 36
-    assert len(fields.PROGRAM_TRADE.names) == 18
+def test_the_cancelled_quantity_goes_by_both_its_names() -> None:
+    """36 documented order columns and the spelling that the wire carries."""
+    names = block("inquire-daily-ccld", "output1").names
+    assert len(names) == 37
+    assert {"cnc_cfrm_qty", "cncl_cfrm_qty"} <= set(names)
+
+
+async def test_the_book_and_the_newest_trades_are_those_of_the_exchange() -> None:
+    """One level a side; trades newest first with the cumulative volume."""
+    async with running() as bench:
+        await bench.clock.advance(7)
+        quoted = await bench.quote(
+            "inquire-asking-price-exp-ccn", "FHKST01010200", FID_INPUT_ISCD=SAMSUNG
+        )
+        book = quoted["output1"]
+        assert (book["askp1"], book["bidp1"], book["askp2"]) == ("70100", "70000", "0")
+        trades = (await bench.quote("inquire-ccnl", "FHKST01010300", FID_INPUT_ISCD=SAMSUNG))[
+            "output"
+        ]
+        assert [(row["stck_cntg_hour"], row["stck_prpr"], row["cntg_vol"]) for row in trades] == [
+            ("090007", "70100", "10"),
+            ("090006", "70000", "10"),
+            ("090005", "70100", "10"),
+        ]
+        timed = await bench.quote(
+            "inquire-time-itemconclusion",
+            "FHPST01060000",
+            FID_INPUT_ISCD=SAMSUNG,
+            FID_INPUT_HOUR_1="090006",
+        )
+        assert [(row["stck_cntg_hour"], row["acml_vol"]) for row in timed["output2"]] == [
+            ("090006", "20"),
+            ("090005", "10"),
+        ]
+
+
+async def test_rankings_follow_the_market() -> None:
+    """Only Samsung has traded; Hynix is worth less; a price filter leaves one issue."""
+    async with running(settings(environment=Environment.REAL)) as bench:
+        await bench.clock.advance(30)
+
+        async def ranked(name: str, tr_id: str, folder: str = "ranking", **asked: str) -> list[str]:
+            answer = await bench.http.get(
+                f"/uapi/domestic-stock/v1/{folder}/{name}",
+                params={"FID_COND_MRKT_DIV_CODE": "J", "FID_INPUT_ISCD": "0000", **asked},
+                headers=bench.headers(tr_id),
+            )
+            rows: list[dict[str, str]] = answer.json()["output"]
+            assert [row["data_rank"] for row in rows] == [str(n + 1) for n in range(len(rows))]
+            return [row["mksc_shrn_iscd"] for row in rows]
+
+        worth = await ranked("market-cap", "FHPST01740000")
+        assert worth == [SAMSUNG, HYNIX, "247540"]
+        assert await ranked("market-cap", "FHPST01740000", FID_INPUT_PRICE_1="180000") == [HYNIX]
+        assert await ranked("market-cap", "FHPST01740000", FID_INPUT_ISCD="1001") == ["247540"]
+        traded = await ranked("volume-rank", "FHPST01710000", "quotations", FID_VOL_CNT="1")
+        assert traded == [SAMSUNG]
+
+
+async def test_flows_of_a_day_add_up_to_its_volume_and_repeat_themselves() -> None:
+    """Private, foreign, institutional and corporate buys are the day's volume, sells likewise."""
+    async with running(settings(environment=Environment.REAL)) as bench:
+        asked = {"FID_INPUT_ISCD": SAMSUNG, "FID_INPUT_DATE_1": "20261120"}
+        name, tr_id = "investor-trade-by-stock-daily", "FHPTJ04160001"
+        rows = (await bench.quote(name, tr_id, **asked))["output2"]
+        assert (await bench.quote(name, tr_id, **asked))["output2"] == rows
+        assert [row["stck_bsop_date"] for row in rows] == ["20261119", "20261118", "20261117"]
+        for row in rows:
+            for side in ("seln", "shnu"):
+                parts = [f"{who}_{side}_vol" for who in ("prsn", "frgn", "orgn", "etc_corp")]
+                assert sum(int(row[part]) for part in parts) == int(row["acml_vol"]) == 1_000
+
+
+async def test_an_interruption_is_listed_and_marked_until_it_is_released() -> None:
+    """VI status: triggered ten seconds after the open, an auction of a minute; the price says Y."""
+    items = [*opening(), TriggerInterruption(at=OPEN + 10 * SECOND, symbol=SAMSUNG, seconds=60)]
+    market = HandMarket(sorted(items, key=lambda item: item.at))
+    async with running(settings(environment=Environment.REAL), market) as bench:
+
+        async def status() -> list[tuple[str, str, str]]:
+            answer = await bench.quote(
+                "inquire-vi-status", "FHPST01390000", FID_INPUT_ISCD="", FID_DIV_CLS_CODE="0"
+            )
+            return [
+                (row["mksc_shrn_iscd"], row["cntg_vi_hour"], row["vi_cls_code"])
+                for row in answer["output"]
+            ]
+
+        await bench.clock.advance(20)
+        assert await status() == [(SAMSUNG, "090010", "Y")]
+        price = await bench.quote("inquire-price", "FHKST01010100", FID_INPUT_ISCD=SAMSUNG)
+        assert price["output"]["vi_cls_code"] == "Y"
+        await bench.clock.advance(100)
+        assert await status() == [(SAMSUNG, "090010", "N")]

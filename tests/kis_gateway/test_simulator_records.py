@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from events.market import Aggressor, Phase
 from events.trading import Side
 from kis_gateway.simulator import Era
+from kis_gateway.simulator.book_records import book_record
 from kis_gateway.simulator.exchange.messages import BookShown, Executed, Printed, TimeInForce
 from kis_gateway.simulator.ledger import Action, Delay, Lagged, OrderLedger, OrderRecord
 from kis_gateway.simulator.notices import Receipt, Registration, notice_record
-from kis_gateway.simulator.trade_records import IssueRecords, trade_frames
+from kis_gateway.simulator.trade_records import IssueRecords, frames_of
 from kis_gateway.simulator.wire_formats import ORDER_TYPES, change_sign, clock
 from tests.kis_gateway.simulator_bench import (
     ACCOUNT,
@@ -73,7 +74,7 @@ def test_every_record_has_the_width_of_its_era(
     records.count(printed)
     trade_width, book_width, _ = ERAS[era]
     assert len(records.trade_record(printed, phase).split("^")) == trade_width
-    assert len(records.book_record(book, phase).split("^")) == book_width
+    assert len(book_record(records, book, phase, era).split("^")) == book_width
 
 
 def test_auction_prints_are_marked_and_move_the_interruption_reference() -> None:
@@ -101,7 +102,7 @@ def test_frames_hold_up_to_twenty_records_and_lose_none(count: int) -> None:
     """The announced count is the number of records, in order."""
     records = [f"{place}^x" for place in range(count)]
     seen = []
-    for frame in trade_frames(records):
+    for frame in frames_of("H0STCNT0", records):
         flag, tr_id, announced, payload = frame.decode().split("|")
         fields = payload.split("^")
         assert (flag, tr_id, len(announced)) == ("0", "H0STCNT0", 3)

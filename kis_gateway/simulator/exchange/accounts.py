@@ -1,8 +1,10 @@
 """The cash and the shares of one client.
 
 Cash is never negative and no share is sold twice: a working buy reserves the most it can cost, fee
-included, a working sell claims its shares. Proceeds count as cash at once (on KRX they may be spent
-again before settlement on the second business day); there is no separate settled balance. Won.
+included, a working sell claims its shares, on whichever exchange. Proceeds count as cash at once
+(on KRX they may be spent again before settlement on the second business day) but can be withdrawn
+only when they have settled: ``settled`` and ``tomorrow`` keep the deposits of today and of the next
+session. Won.
 """
 
 from __future__ import annotations
@@ -53,11 +55,27 @@ class Position:
 class Account:
     """One client's books."""
 
-    __slots__ = ("cash", "fees", "name", "positions", "reserved", "taxes")
+    __slots__ = (
+        "cash",
+        "fees",
+        "name",
+        "positions",
+        "reserved",
+        "settled",
+        "taxes",
+        "tomorrow",
+    )
 
-    def __init__(self, name: str, cash: int, holdings: Mapping[Symbol, tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        cash: int,
+        holdings: Mapping[Symbol, tuple[int, int]],
+        settling_tomorrow: int = 0,
+    ) -> None:
         self.name = name
-        self.cash = cash
+        self.cash = self.tomorrow = cash
+        self.settled = cash - settling_tomorrow
         self.reserved = 0
         self.fees = 0
         self.taxes = 0
@@ -74,6 +92,25 @@ class Account:
         """Shares that no working sell has claimed."""
         position = self.positions.get(symbol)
         return position.quantity - position.claimed if position is not None else 0
+
+    def claimed(self, symbol: Symbol) -> int:
+        """Shares that working sells may still deliver."""
+        position = self.positions.get(symbol)
+        return position.claimed if position is not None else 0
+
+    def set_cash(self, cash: int) -> None:
+        """Move cash in or out from outside; it counts as settled."""
+        paid_in = cash - self.cash
+        self.cash += paid_in
+        self.tomorrow += paid_in
+        self.settled += paid_in
+
+    def set_position(self, symbol: Symbol, quantity: int, cost: int) -> None:
+        """Set a holding from outside; what working sells claim stays claimed."""
+        position = self.positions.get(symbol)
+        if position is None:
+            position = self.positions[symbol] = Position()
+        position.quantity, position.cost = quantity, cost
 
     def bought(self, symbol: Symbol, quantity: int, amount: int, fee: int) -> None:
         """Enter a purchase; its reservation is released by the caller."""
@@ -111,4 +148,7 @@ class Account:
             ),
             fees=self.fees,
             taxes=self.taxes,
+            settled_cash=self.settled,
+            cash_tomorrow=self.tomorrow,
+            withdrawable=max(0, min(self.settled, self.cash - self.reserved)),
         )

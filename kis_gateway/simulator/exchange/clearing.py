@@ -1,7 +1,8 @@
 """Money and shares of an order: what it claims while it works, what a fill moves, what goes back.
 
-A buy reserves its limit price (a market order: the upper limit price) times what is left of it, fee
-included. Fees are cut to whole won per fill, so several fills never cost more than the reservation.
+A buy reserves its limit price (without a limit: the upper limit price) times what is left of it,
+fee included. Fees are cut to whole won per fill, so several fills never cost more than the
+reservation. The fee may differ by side; the tax on sells follows the settlement date.
 """
 
 from __future__ import annotations
@@ -10,28 +11,31 @@ from datetime import date
 
 from events import costs
 from events.trading import Side
-from kis_gateway.simulator.exchange.messages import Executed, Listing, Withdrawn
+from kis_gateway.simulator.exchange.listing import Listing
 from kis_gateway.simulator.exchange.orders import Fill, Order
+from kis_gateway.simulator.exchange.outcomes import Executed, Withdrawn
 from kis_gateway.simulator.exchange.views import OrderStatus
 
 
 class Clearing:
-    """Books of one session with its fee (won per million) and settlement date."""
+    """Books of one day with its fees (won per million) and settlement date."""
 
-    def __init__(self, settled_on: date, fee_per_million: int) -> None:
+    def __init__(
+        self, settled_on: date, buy_fee_per_million: int, sell_fee_per_million: int
+    ) -> None:
         self._settled_on = settled_on
-        self._fee_per_million = fee_per_million
+        self._buy_fee = buy_fee_per_million
+        self._sell_fee = sell_fee_per_million
 
     def most_cost(self, order: Order, listing: Listing, quantity: int) -> int:
         """Return the most that ``quantity`` shares of a buy can cost, fee included."""
-        price = order.price if order.price is not None else listing.upper_limit
-        amount = price * quantity
-        return amount + costs.fee(amount, self._fee_per_million)
+        amount = order.ceiling(listing) * quantity
+        return amount + costs.fee(amount, self._buy_fee)
 
     def claim(self, order: Order, listing: Listing) -> None:
         """Hold back the cash or the shares that a new order may need."""
         if order.side is Side.BUY:
-            _reserve(order, self.most_cost(order, listing, order.remaining))
+            hold(order, self.most_cost(order, listing, order.remaining))
         else:
             order.account.positions[order.symbol].claimed += order.remaining
 
@@ -39,10 +43,11 @@ class Clearing:
         """Book one fill and say so."""
         order, quantity = fill.order, fill.quantity
         amount, account = fill.price * quantity, order.account
-        fee, tax = costs.fee(amount, self._fee_per_million), 0
-        if order.side is Side.BUY:
+        buy = order.side is Side.BUY
+        fee, tax = costs.fee(amount, self._buy_fee if buy else self._sell_fee), 0
+        if buy:
             account.bought(order.symbol, quantity, amount, fee)
-            _reserve(order, self.most_cost(order, listing, fill.remaining))
+            hold(order, self.most_cost(order, listing, fill.remaining))
         else:
             tax = costs.sell_tax(amount, listing.board, self._settled_on)
             account.sold(order.symbol, quantity, amount, fee, tax)
@@ -57,15 +62,25 @@ class Clearing:
             remaining=fill.remaining,
             fee=fee,
             tax=tax,
+            venue=order.venue,
         )
 
     def withdraw(
-        self, at: int, order: Order, status: OrderStatus, by: str | None, reason: str
+        self,
+        at: int,
+        listing: Listing,
+        order: Order,
+        *,
+        quantity: int,
+        status: OrderStatus,
+        by: str | None,
+        reason: str,
     ) -> Withdrawn:
-        """Take what is left off an order and give back what it claimed."""
-        quantity = order.withdraw(status)
+        """Take ``quantity`` of what is left off an order and give back what it claimed for it."""
+        order.withdraw(quantity, status)
         if order.side is Side.BUY:
-            _reserve(order, 0)
+            left = order.remaining
+            hold(order, self.most_cost(order, listing, left) if left else 0)
         else:
             order.account.positions[order.symbol].claimed -= quantity
         return Withdrawn(
@@ -78,6 +93,7 @@ class Clearing:
         )
 
 
-def _reserve(order: Order, amount: int) -> None:
+def hold(order: Order, amount: int) -> None:
+    """Hold back ``amount`` of cash for an order instead of what it held back before."""
     order.account.reserved += amount - order.reserved
     order.reserved = amount

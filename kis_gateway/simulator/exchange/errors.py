@@ -5,6 +5,8 @@ ExchangeError
 ├── AccountAlreadyOpen     an account was opened twice
 ├── UnlistedSymbol         the market or a view names a symbol that is not listed
 ├── OrderNumberReused      two commands carry the same order number
+├── BookTooSmall           a book set from outside would not cover what working orders claim
+├── NoSuchLevel            a circuit breaker of a level that does not exist
 └── OutOfOrder             a command is older than the one before it
 """
 
@@ -56,3 +58,22 @@ class OutOfOrder(ExchangeError):
         )
         self.at = at
         self.now = now
+
+
+class BookTooSmall(ExchangeError):
+    """Working orders claim more than the account is to own; nothing happened."""
+
+    def __init__(self, account: str, what: str, wanted: int, claimed: int) -> None:
+        super().__init__(
+            f"account {account!r}: {what} cannot be set to {wanted}, working orders claim "
+            f"{claimed}: cancel them first"
+        )
+        self.account = account
+
+
+class NoSuchLevel(ExchangeError):
+    """The circuit breaker has levels 1, 2 and 3; nothing happened."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(f"circuit breaker level {level}: expected 1, 2 or 3")
+        self.level = level

@@ -1,6 +1,8 @@
-"""The session of one issue as printed: last, open, high, low, totals, and one-minute bars.
+"""The day of one issue as printed: last, open, high, low, totals, and one-minute bars.
 
-A bar covers [start, start + 60 s) and exists only for minutes with a trade.
+A bar covers [start, start + 60 s) and exists only for minutes with a trade. Open, high, low and
+bars are those of the regular session: trades at closing prices, in the after-hours single-price
+market and in the after-market add to the totals only.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class Tape:
     def print(self, at: int, price: int, quantity: int) -> None:
         """Enter a trade; trades come in order of time."""
         amount = price * quantity
-        if not self.volume:
+        if not self.open:
             self.open = self.high = self.low = price
         elif price > self.high:
             self.high = price
@@ -66,6 +68,12 @@ class Tape:
         self._bar_close = price
         self._bar_volume += quantity
         self._bar_value += amount
+
+    def print_outside(self, price: int, quantity: int) -> None:
+        """Enter a trade outside the regular session: totals and last price, nothing else."""
+        self.last = price
+        self.volume += quantity
+        self.value += price * quantity
 
     def minute_bars(self) -> tuple[Bar, ...]:
         """Return the bars so far, oldest first, the forming one included."""

@@ -12,8 +12,9 @@ from enum import StrEnum
 import msgspec
 
 from events import Symbol
-from events.market import Phase
-from events.trading import OrderKind, Side
+from events.market import Phase, Venue
+from events.trading import Side
+from kis_gateway.protocol import Pricing
 
 
 class HoldingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,10 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     spent again before they settle on the second business day. ``reserved`` is what working buys
     may still cost, fee included, and ``available_cash`` = ``cash`` − ``reserved`` is what can be
     ordered with now. Fees and taxes are sums of the day.
+
+    ``settled_cash`` is the deposit today, ``cash_tomorrow`` the one on the next session; ``cash``
+    is the one on the second session, when today's trades settle. ``withdrawable`` is what may be
+    paid out today: settled, and neither spent by today's trades nor held back by working buys.
     """
 
     account: str
@@ -50,6 +55,9 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     holdings: Mapping[Symbol, HoldingView]
     fees: int
     taxes: int
+    settled_cash: int
+    cash_tomorrow: int
+    withdrawable: int
 
 
 class OrderStatus(StrEnum):
@@ -64,6 +72,8 @@ class OrderStatus(StrEnum):
     REJECTED = "rejected"
     CONFIRMED = "confirmed"
     """A cancel that withdrew its target."""
+    TAKEN_IN = "taken_in"
+    """A cancel or replace whose effect is still to come."""
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,15 +81,15 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``parent`` is the order that a replace or cancel was aimed at. The filled, cancelled, rejected
     and remaining quantities add up to ``quantity``, except for a cancel, whose ``quantity`` is what
-    it withdrew and whose other counts are 0. ``price`` is ``None`` for market orders.
-    ``filled_amount`` is exact.
+    it withdrew and whose other counts are 0. ``price`` is ``None`` without a limit.
+    ``filled_amount`` is exact. ``asleep`` is a stop limit order whose trigger has not traded.
     """
 
     order_number: str
     parent: str | None
     symbol: Symbol
     side: Side
-    kind: OrderKind
+    pricing: Pricing
     price: int | None
     quantity: int
     filled_quantity: int
@@ -90,6 +100,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     is_cancel: bool
     at: int
     status: OrderStatus
+    venue: Venue = Venue.KRX
+    asleep: bool = False
 
 
 class TapeView(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +109,8 @@ class TapeView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``asks``/``bids`` are (price, quantity), best first, our clients' orders included.
     ``vi_reference`` is the reference price of the static volatility interruption: the last
-    single-price match, before the first one the base price. ``value`` is won.
+    single-price match, before the first one the base price. ``value`` is won. ``expected_*`` is the
+    indicative match last shown in the auction that goes on, 0 while there is none.
     """
 
     symbol: Symbol
@@ -113,3 +126,8 @@ class TapeView(msgspec.Struct, frozen=True, kw_only=True):
     best_bid: int
     asks: tuple[tuple[int, int], ...]
     bids: tuple[tuple[int, int], ...]
+    auction: bool = False
+    halted: bool = False
+    interrupted: bool = False
+    expected_price: int = 0
+    expected_quantity: int = 0

@@ -5,6 +5,9 @@ it in order of time: ``RecordedMarket`` from recorded minute bars, ``SyntheticMa
 and no files at all. Both go through the same bridge from bars to trades and order books, so the
 bars that come out of the exchange are exactly the bars that went in.
 
+``WholeDayMarket`` puts around either what bars do not tell: indications in the auctions, NXT, and
+the sessions before and after the regular one.
+
     market = SyntheticMarket(date(2025, 9, 15), symbols=30, seed=7)
     for item in market.commands():
         ...
@@ -23,6 +26,7 @@ from kis_gateway.simulator.market.errors import (
 from kis_gateway.simulator.market.market import IndexPrint, Market, MarketItem, ProgramPrint
 from kis_gateway.simulator.market.recorded_bars import RecordedMarket
 from kis_gateway.simulator.market.synthetic import SyntheticMarket
+from kis_gateway.simulator.market.whole_day import WholeDayMarket
 
 __all__ = [
     "DataExtraMissing",
@@ -38,5 +42,6 @@ __all__ = [
     "TooFewSymbols",
     "UnknownInstrument",
     "UnusableBars",
+    "WholeDayMarket",
     "bridge",
 ]
