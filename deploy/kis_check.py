@@ -25,8 +25,8 @@ from events import Symbol
 from events.market import TradeFrame
 from events.signal import Feed
 from kis_gateway import KisBroker, KisFeed, from_environment
-from kis_gateway.account_proof import mismatch
 from kis_gateway.broker import Balance, FrameRejected
+from kis_gateway.client.account_proof import mismatch
 from kis_gateway.errors import AccountRefused, InquiryFailed
 from kis_gateway.settings import Environment, KisSettings
 

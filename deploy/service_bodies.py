@@ -136,7 +136,7 @@ async def _stay(context: Context) -> None:
 
 async def _simulator(context: Context) -> None:
     from deploy.simulated_broker import run_simulator
-    from kis_gateway.redaction import guard_logs
+    from kis_gateway.client.redaction import guard_logs
 
     guard_logs(os.environ)
     await run_simulator(context.directory, context.time, context.stop, context.on_progress)
@@ -145,10 +145,10 @@ async def _simulator(context: Context) -> None:
 async def _gateway(context: Context) -> None:
     from deploy import run_configuration
     from kis_gateway import KisBroker, KisFeed, from_environment, run_gateway
-    from kis_gateway.account_proof import prove_account
-    from kis_gateway.masters import MasterFiles
-    from kis_gateway.redaction import guard_logs
-    from kis_gateway.rest import open_http
+    from kis_gateway.client.account_proof import prove_account
+    from kis_gateway.client.redaction import guard_logs
+    from kis_gateway.client.rest import open_http
+    from kis_gateway.day.masters import MasterFiles
     from kis_gateway.settings import Environment
 
     guard_logs(os.environ)

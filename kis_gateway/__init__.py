@@ -1,8 +1,15 @@
 """The edge to the broker: Korea Investment & Securities (KIS) Open API.
 
-Token and limits, REST and WebSocket, the market-data publisher, the session clock, the order router
-and reconciliation. One gateway process owns an app key. KIS field names stop in this room; what
-leaves it are events. ``simulator`` is a KIS server with a matching exchange inside.
+One gateway process owns an app key. KIS field names stop in this room; what leaves it are events.
+
+- ``protocol``   what KIS looks like on the wire, shared by both ends
+- ``client``     REST: tokens, call budget, one call and its outcome; ``api`` the typed calls over it
+- ``feeds``      live data: session, subscriptions, gaps; ``frames`` the records it carries
+- ``orders``     from decisions to orders and to what became of them
+- ``day``        sessions and clock, opening, instruments, polled figures
+- ``simulator``  a KIS server with a matching exchange inside
+
+``service`` ties them together; ``broker`` holds the ports between them.
 
     async with KisBroker(settings, time) as broker:
         feed = KisFeed(settings, broker.credentials, time)
@@ -17,10 +24,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kis_gateway.api import KisApi
+    from kis_gateway.client.kis_broker import KisBroker
+    from kis_gateway.day.opening import StrategyUniverse
     from kis_gateway.errors import GatewayError, SettingsError
-    from kis_gateway.feed import KisFeed
-    from kis_gateway.kis_broker import KisBroker
-    from kis_gateway.opening import StrategyUniverse
+    from kis_gateway.feeds.feed import KisFeed
     from kis_gateway.service import run_gateway
     from kis_gateway.service_settings import GatewaySettings
     from kis_gateway.settings import KisSettings, from_environment
@@ -42,11 +49,11 @@ _HOMES = {
     "GatewayError": "errors",
     "GatewaySettings": "service_settings",
     "KisApi": "api",
-    "KisBroker": "kis_broker",
-    "KisFeed": "feed",
+    "KisBroker": "client.kis_broker",
+    "KisFeed": "feeds.feed",
     "KisSettings": "settings",
     "SettingsError": "errors",
-    "StrategyUniverse": "opening",
+    "StrategyUniverse": "day.opening",
     "from_environment": "settings",
     "run_gateway": "service",
 }

@@ -17,28 +17,28 @@ from events import calendar
 from events.calendar import TradingSession
 from events.market import SessionOpened
 from events.ops import Heartbeat, ServiceStopped
-from kis_gateway.backfill import Backfill
 from kis_gateway.broker import Broker, MarketFeed
-from kis_gateway.calendar_check import CalendarVerdict
-from kis_gateway.client_reports import ClientReports
+from kis_gateway.client.client_reports import ClientReports
 from kis_gateway.conditions import SERVICE, Conditions
-from kis_gateway.feed_intake import FeedIntake
-from kis_gateway.feed_watch import FeedWatch
-from kis_gateway.masters import MasterFiles, MasterReading
-from kis_gateway.opening import Opening, StrategyUniverse
-from kis_gateway.order_writer import OrderWriter
-from kis_gateway.planner import PlanSettings
-from kis_gateway.polling import Poller
+from kis_gateway.day.calendar_check import CalendarVerdict
+from kis_gateway.day.masters import MasterFiles, MasterReading
+from kis_gateway.day.opening import Opening, StrategyUniverse
+from kis_gateway.day.polling import Poller
+from kis_gateway.day.session_clock import SessionClock
+from kis_gateway.day.session_past import SessionPast
+from kis_gateway.feeds.backfill import Backfill
+from kis_gateway.feeds.feed_intake import FeedIntake
+from kis_gateway.feeds.feed_watch import FeedWatch
+from kis_gateway.feeds.slot_book import Slot, SlotBook
+from kis_gateway.feeds.slots import SlotKeeper
+from kis_gateway.feeds.snapshots import SnapshotPoller
+from kis_gateway.orders.order_writer import OrderWriter
+from kis_gateway.orders.planner import PlanSettings
+from kis_gateway.orders.reconciliation import Reconciliation
+from kis_gateway.orders.router import Router
+from kis_gateway.orders.settlement import Settlement
 from kis_gateway.publisher import Publisher
-from kis_gateway.reconciliation import Reconciliation
-from kis_gateway.router import Router
 from kis_gateway.service_settings import GatewaySettings
-from kis_gateway.session_clock import SessionClock
-from kis_gateway.session_past import SessionPast
-from kis_gateway.settlement import Settlement
-from kis_gateway.slot_book import Slot, SlotBook
-from kis_gateway.slots import SlotKeeper
-from kis_gateway.snapshots import SnapshotPoller
 
 _SETTLEMENT_DAYS: Final = 2
 """KRX stocks settle two sessions after the trade."""

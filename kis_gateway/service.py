@@ -22,16 +22,16 @@ from events import calendar
 from events.market import SessionOpened
 from events.ops import Degraded, ServiceStarted
 from kis_gateway.broker import Broker, MarketFeed
-from kis_gateway.budget import request_budget, require_room
-from kis_gateway.calendar_check import DIFFERS, CalendarVerdict, check_calendar
-from kis_gateway.client_reports import ClientReports
+from kis_gateway.client.budget import request_budget, require_room
+from kis_gateway.client.client_reports import ClientReports
 from kis_gateway.conditions import SERVICE
+from kis_gateway.day.calendar_check import DIFFERS, CalendarVerdict, check_calendar
+from kis_gateway.day.masters import MasterFiles
+from kis_gateway.day.opening import StrategyUniverse, open_session
+from kis_gateway.day.session_past import read_past
 from kis_gateway.errors import SettingsError
 from kis_gateway.gateway_process import GatewayProcess
-from kis_gateway.masters import MasterFiles
-from kis_gateway.opening import StrategyUniverse, open_session
 from kis_gateway.service_settings import GatewaySettings, gateway_settings
-from kis_gateway.session_past import read_past
 from kis_gateway.settings import Limits
 
 

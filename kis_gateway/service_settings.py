@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 
 from kis_gateway.errors import SettingsError
-from kis_gateway.planner import PlanSettings
-from kis_gateway.reconciliation import ReconciliationSettings
-from kis_gateway.settlement import SettlementSettings
-from kis_gateway.staleness import StalenessSettings
+from kis_gateway.feeds.staleness import StalenessSettings
+from kis_gateway.orders.planner import PlanSettings
+from kis_gateway.orders.reconciliation import ReconciliationSettings
+from kis_gateway.orders.settlement import SettlementSettings
 
 _MOST_REGISTRATIONS: Final = 41
 """Real-time registrations one session may hold (KIS Open API)."""

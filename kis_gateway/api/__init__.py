@@ -27,7 +27,7 @@ from kis_gateway.api.prices import Prices
 from kis_gateway.api.rankings import Rankings
 from kis_gateway.api.reading import Part, Record, WithSummary
 from kis_gateway.api.reference import Reference
-from kis_gateway.rest import RestClient
+from kis_gateway.client.rest import RestClient
 from kis_gateway.settings import KisSettings
 
 __all__ = [

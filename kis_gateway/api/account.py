@@ -25,7 +25,7 @@ from kis_gateway.api.records.account import (
     Sellable,
     TradeProfit,
 )
-from kis_gateway.limiter import Priority
+from kis_gateway.client.limiter import Priority
 
 _ROWS_FIRST: Final = ("output2", "output1")
 _MODIFIABLE: Final = Many(

@@ -15,13 +15,13 @@ import msgspec
 from bus import TimeSource
 from events import TradingDate
 from events.calendar import kst
-from kis_gateway.answer import Fields, rows, single
 from kis_gateway.api.reading import R, Reader, S, WithSummary
-from kis_gateway.calls import call_of
+from kis_gateway.client.answer import Fields, rows, single
+from kis_gateway.client.calls import call_of
+from kis_gateway.client.limiter import Priority
+from kis_gateway.client.rest import Call, Envelope, RestClient
 from kis_gateway.errors import InquiryFailed, NotOnPaper
-from kis_gateway.limiter import Priority
 from kis_gateway.protocol import CallForm, call_form
-from kis_gateway.rest import Call, Envelope, RestClient
 from kis_gateway.settings import Environment, KisSettings
 
 _INSTEAD: Final = {

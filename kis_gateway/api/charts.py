@@ -19,8 +19,8 @@ from kis_gateway.api.caller import Caller, Summed, as_date
 from kis_gateway.api.markets import VENUES
 from kis_gateway.api.reading import WithSummary
 from kis_gateway.api.records.charts import ChartSummary, IssueSummary, MinuteBar, PeriodBar
+from kis_gateway.client.limiter import Priority
 from kis_gateway.errors import InquiryFailed
-from kis_gateway.limiter import Priority
 
 _PERIODS: Final = Summed("inquire-daily-itemchartprice", IssueSummary, PeriodBar, Priority.CHART)
 _MINUTES_TODAY: Final = Summed(

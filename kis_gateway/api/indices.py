@@ -19,7 +19,7 @@ from kis_gateway.api.records.indices import (
     IndexTimeBar,
     SectorLevel,
 )
-from kis_gateway.limiter import Priority
+from kis_gateway.client.limiter import Priority
 
 _NOW: Final = One("inquire-index-price", IndexNow)
 _DAYS: Final = Summed("inquire-index-daily-price", IndexNow, IndexDay, Priority.CHART)

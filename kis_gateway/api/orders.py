@@ -12,13 +12,13 @@ from typing import Final
 
 from events import Symbol
 from events.trading import Side
-from kis_gateway import calls
-from kis_gateway.answer import single
 from kis_gateway.api.caller import Caller
 from kis_gateway.broker import Accepted, Outcome, Refused, Unknown
+from kis_gateway.client import calls
+from kis_gateway.client.answer import single
+from kis_gateway.client.rest import Call, Envelope
 from kis_gateway.errors import InquiryFailed
 from kis_gateway.protocol import ORDER_TYPES, Pricing, Route
-from kis_gateway.rest import Call, Envelope
 
 LIMIT: Final = "00"
 MARKET: Final = "01"

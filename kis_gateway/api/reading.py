@@ -18,8 +18,8 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar, Union, get_args, ge
 import msgspec
 
 from events.calendar import instant
-from kis_gateway.answer import Fields
 from kis_gateway.api.units import NEGATIVE_SIGNS, Amount, At, Choice, Day, Named, Text, Unit
+from kis_gateway.client.answer import Fields
 from kis_gateway.errors import FieldMissing, FieldUnreadable
 from kis_gateway.protocol import Field, call_form
 

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kis_gateway.simulator.admin_state import Counters, SimulatorSummary
-    from kis_gateway.simulator.faults import Fault, FaultKind
-    from kis_gateway.simulator.scenario import Scenario, ScenarioError, load_scenario
     from kis_gateway.simulator.server import Simulator, serve
     from kis_gateway.simulator.settings import (
         Credentials,
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
         OpeningHolding,
         SimulatorSettings,
     )
+    from kis_gateway.simulator.trouble.faults import Fault, FaultKind
+    from kis_gateway.simulator.trouble.scenario import Scenario, ScenarioError, load_scenario
 
 __all__ = [
     "Counters",
@@ -53,16 +53,16 @@ _HOMES = {
     "Credentials": "settings",
     "Environment": "settings",
     "Era": "settings",
-    "Fault": "faults",
-    "FaultKind": "faults",
+    "Fault": "trouble.faults",
+    "FaultKind": "trouble.faults",
     "OpeningBook": "settings",
     "OpeningHolding": "settings",
-    "Scenario": "scenario",
-    "ScenarioError": "scenario",
+    "Scenario": "trouble.scenario",
+    "ScenarioError": "trouble.scenario",
     "Simulator": "server",
     "SimulatorSettings": "settings",
     "SimulatorSummary": "admin_state",
-    "load_scenario": "scenario",
+    "load_scenario": "trouble.scenario",
     "serve": "server",
 }
 

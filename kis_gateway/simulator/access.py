@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from events.calendar import kst
 from kis_gateway.errors import SettingsError
-from kis_gateway.simulator.answers import oauth_refused, refused
+from kis_gateway.simulator.calls.answers import oauth_refused, refused
 from kis_gateway.simulator.settings import Credentials, SimulatorSettings
 
 _SECOND: Final = 1_000_000_000

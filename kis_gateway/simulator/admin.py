@@ -27,12 +27,12 @@ from events.trading import Side
 from kis_gateway.errors import SettingsError
 from kis_gateway.simulator.access import Access
 from kis_gateway.simulator.admin_state import AdminState, Counters, SimulatorSummary
-from kis_gateway.simulator.director import Director
 from kis_gateway.simulator.exchange.messages import SetBook
-from kis_gateway.simulator.fault_control import FaultControl
-from kis_gateway.simulator.faults import Fault
-from kis_gateway.simulator.scenario import read_scenario
 from kis_gateway.simulator.settings import Credentials, OpeningBook, OpeningHolding
+from kis_gateway.simulator.trouble.director import Director
+from kis_gateway.simulator.trouble.fault_control import FaultControl
+from kis_gateway.simulator.trouble.faults import Fault
+from kis_gateway.simulator.trouble.scenario import read_scenario
 from kis_gateway.simulator.venue import OrderRefused, Ticket, Venue
 from kis_gateway.simulator.wire_formats import ORDER_TYPES
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kis_gateway.simulator.director import Director
 from kis_gateway.simulator.drive import MarketDrive
+from kis_gateway.simulator.feeds.registrations import Registrations
 from kis_gateway.simulator.ledger import OrderRecord
-from kis_gateway.simulator.order_bodies import SeenBody
-from kis_gateway.simulator.registrations import Registrations
 from kis_gateway.simulator.rest import RestService
+from kis_gateway.simulator.trouble.director import Director
+from kis_gateway.simulator.trouble.order_bodies import SeenBody
 from kis_gateway.simulator.venue import Venue
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from kis_gateway.simulator.answers import refused
+from kis_gateway.simulator.calls.answers import refused
 from kis_gateway.simulator.market.mixing import mix
 from kis_gateway.simulator.settings import SimulatorSettings
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from events import Symbol
-from kis_gateway.simulator.distribution import Distribution
 from kis_gateway.simulator.exchange import Exchange
 from kis_gateway.simulator.exchange.messages import (
     Acknowledged,
@@ -23,8 +22,9 @@ from kis_gateway.simulator.exchange.messages import (
     Withdrawn,
 )
 from kis_gateway.simulator.exchange.views import AccountView
+from kis_gateway.simulator.feeds.distribution import Distribution
+from kis_gateway.simulator.feeds.notices import Receipt
 from kis_gateway.simulator.ledger import Action, Delay, Lagged, OrderLedger, OrderRecord
-from kis_gateway.simulator.notices import Receipt
 
 _CONFIRMED: Final = "2"
 _REMAINDER_CANCELLED: Final = "3"

@@ -14,14 +14,14 @@ from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from bus import TimeSource
 from kis_gateway.simulator.access import Access
-from kis_gateway.simulator.answers import Answer, CallRefused, refused
-from kis_gateway.simulator.call_faults import CallFaults, ConnectionLost, MetCall
-from kis_gateway.simulator.call_table import CALLS, ServedCall, variant_of
-from kis_gateway.simulator.fault_board import FaultBoard
+from kis_gateway.simulator.calls.answers import Answer, CallRefused, refused
+from kis_gateway.simulator.calls.call_table import CALLS, ServedCall, variant_of
+from kis_gateway.simulator.calls.params import Call, read_params
+from kis_gateway.simulator.facts.masters import MASTER_PATH, master_file
 from kis_gateway.simulator.limits import CallLimits
-from kis_gateway.simulator.masters import MASTER_PATH, master_file
-from kis_gateway.simulator.order_bodies import OrderBodies
-from kis_gateway.simulator.params import Call, read_params
+from kis_gateway.simulator.trouble.call_faults import CallFaults, ConnectionLost, MetCall
+from kis_gateway.simulator.trouble.fault_board import FaultBoard
+from kis_gateway.simulator.trouble.order_bodies import OrderBodies
 from kis_gateway.simulator.venue import Venue
 
 _CONTENT_TYPE: Final = "application/json; charset=utf-8"

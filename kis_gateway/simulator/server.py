@@ -21,14 +21,14 @@ from kis_gateway.simulator.access import Access
 from kis_gateway.simulator.admin import Admin
 from kis_gateway.simulator.admin_state import AdminState, SimulatorSummary
 from kis_gateway.simulator.announcements import keep_announcements
-from kis_gateway.simulator.director import Director
 from kis_gateway.simulator.drive import MarketDrive, flush_on_demand
 from kis_gateway.simulator.exchange.views import AccountView
-from kis_gateway.simulator.fault_control import FaultControl
+from kis_gateway.simulator.feeds.registrations import Registrations
 from kis_gateway.simulator.market import Market
-from kis_gateway.simulator.registrations import Registrations
 from kis_gateway.simulator.rest import RestService
 from kis_gateway.simulator.settings import SimulatorSettings
+from kis_gateway.simulator.trouble.director import Director
+from kis_gateway.simulator.trouble.fault_control import FaultControl
 from kis_gateway.simulator.venue import Venue
 
 _log = structlog.get_logger()

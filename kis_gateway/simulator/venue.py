@@ -21,8 +21,6 @@ from events.calendar import next_session, trading_date
 from events.market import Phase
 from events.trading import Side
 from kis_gateway.protocol import Route
-from kis_gateway.simulator.day_tape import DayTape
-from kis_gateway.simulator.distribution import Distribution
 from kis_gateway.simulator.exchange import Exchange
 from kis_gateway.simulator.exchange.messages import (
     BookShown,
@@ -46,13 +44,15 @@ from kis_gateway.simulator.exchange.messages import (
     StatusShown,
 )
 from kis_gateway.simulator.exchange.views import AccountView
+from kis_gateway.simulator.facts.day_tape import DayTape
+from kis_gateway.simulator.feeds.distribution import Distribution
+from kis_gateway.simulator.feeds.notices import Receipt
+from kis_gateway.simulator.feeds.trade_records import IssueRecords
 from kis_gateway.simulator.indices import IndexBoard
 from kis_gateway.simulator.ledger import Action, Delay, OrderLedger, OrderRecord
 from kis_gateway.simulator.market import Market, MarketItem
-from kis_gateway.simulator.notices import Receipt
 from kis_gateway.simulator.order_flow import OrderFlow
 from kis_gateway.simulator.settings import OpeningBook, SimulatorSettings
-from kis_gateway.simulator.trade_records import IssueRecords
 from kis_gateway.simulator.wire_formats import OrderType
 
 _SETTLEMENT_SESSIONS: Final = 2

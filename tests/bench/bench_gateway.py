@@ -35,8 +35,8 @@ from bus import Entry, JetStreamLog, NatsServer, RawRecorder, SharedTime
 from deploy import logs
 from events import Symbol, calendar, codec
 from kis_gateway import GatewaySettings, StrategyUniverse, run_gateway
-from kis_gateway.auth import Credentials
-from kis_gateway.feed import KisFeed
+from kis_gateway.client.auth import Credentials
+from kis_gateway.feeds.feed import KisFeed
 from kis_gateway.settings import Environment, KisSettings, Secret
 from tests.bench.order_path import ACCOUNT, BUYER, SECOND, Stopwatch, TickFeed, WillingBroker
 from tests.bench.timing import percentile

@@ -42,7 +42,6 @@ from events.trading import (
 )
 from kis_gateway.frames import FrameDecoder
 from kis_gateway.simulator import Era
-from kis_gateway.simulator.book_records import book_record
 from kis_gateway.simulator.exchange import Exchange
 from kis_gateway.simulator.exchange.messages import (
     BookShown,
@@ -50,8 +49,9 @@ from kis_gateway.simulator.exchange.messages import (
     Outcome,
     Printed,
 )
+from kis_gateway.simulator.feeds.book_records import book_record
+from kis_gateway.simulator.feeds.trade_records import IssueRecords, frames_of
 from kis_gateway.simulator.market import IndexPrint, MarketItem, ProgramPrint, SyntheticMarket
-from kis_gateway.simulator.trade_records import IssueRecords, frames_of
 from risk import gate_from_session
 from strategies import kmp_from_session
 

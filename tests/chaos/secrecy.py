@@ -19,7 +19,7 @@ from psycopg import sql
 from bus import JetStreamLog, RawReader
 from deploy.data_directory import DataDirectory
 from deploy.log_access import open_log
-from kis_gateway.redaction import forms
+from kis_gateway.client.redaction import forms
 from kis_gateway.settings import (
     ACCOUNT_VARIABLE,
     APP_KEY_VARIABLE,

@@ -12,10 +12,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ["kis_gateway.answer", "kis_gateway.api", "kis_gateway.frames", "kis_gateway.charts"]
-_PACKAGES += ["kis_gateway.broker_rows", "kis_gateway.feed_control", "kis_gateway.rest"]
-_PACKAGES += ["kis_gateway.master_records", "kis_gateway.masters", "kis_gateway.crypto"]
-_PACKAGES += ["bus.raw_stream"]
+_PACKAGES = [
+    "kis_gateway.client.answer",
+    "kis_gateway.api",
+    "kis_gateway.frames",
+    "kis_gateway.client.charts",
+    "kis_gateway.client.broker_rows",
+    "kis_gateway.feeds.feed_control",
+    "kis_gateway.client.rest",
+    "kis_gateway.day.master_records",
+    "kis_gateway.day.masters",
+    "kis_gateway.client.crypto",
+    "bus.raw_stream",
+]
 
 
 def main(arguments: list[str]) -> None:

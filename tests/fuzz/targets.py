@@ -19,16 +19,19 @@ import msgspec
 
 from bus import RawBlockUnreadable, RawFrame, decode_block, encode_block
 from events import codec
-from kis_gateway import api, auth, broker_rows, charts, feed_control, master_records, masters
-from kis_gateway.answer import UNREADABLE, Fields, rows, single
+from kis_gateway import api
 from kis_gateway.api.caller import Inquiry
 from kis_gateway.api.reading import Reader, Record
 from kis_gateway.broker import MarketRecord
-from kis_gateway.crypto import NoticeCipher
+from kis_gateway.client import auth, broker_rows, charts
+from kis_gateway.client.answer import UNREADABLE, Fields, rows, single
+from kis_gateway.client.crypto import NoticeCipher
+from kis_gateway.client.rest import Envelope, judge
+from kis_gateway.day import master_records, masters
 from kis_gateway.errors import DecryptionFailed, FrameError, InquiryFailed, MasterFileError
+from kis_gateway.feeds import feed_control
 from kis_gateway.frames import KNOWN_WIDTHS, FrameDecoder
 from kis_gateway.protocol import Era, Field, Kind, feed_form, master_form
-from kis_gateway.rest import Envelope, judge
 from tests.kis_gateway.feed_records import ACCOUNT, at
 
 RECEIVED: Final = at("20260915", "100001")

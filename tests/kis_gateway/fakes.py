@@ -61,11 +61,11 @@ from kis_gateway.broker import (
 )
 from kis_gateway.conditions import Conditions
 from kis_gateway.errors import InquiryFailed, SubscriptionRefused
-from kis_gateway.order_writer import OrderWriter
-from kis_gateway.planner import PlanSettings
+from kis_gateway.orders.order_writer import OrderWriter
+from kis_gateway.orders.planner import PlanSettings
+from kis_gateway.orders.router import Router
+from kis_gateway.orders.settlement import Settlement, SettlementSettings
 from kis_gateway.publisher import Publisher
-from kis_gateway.router import Router
-from kis_gateway.settlement import Settlement, SettlementSettings
 
 SECOND = 1_000_000_000
 SESSION = calendar.session(date(2025, 9, 15))

@@ -17,9 +17,9 @@ import httpx
 import pytest
 
 from bus import ManualTime
-from kis_gateway.auth import Credentials
+from kis_gateway.client.auth import Credentials
+from kis_gateway.client.rest import open_http
 from kis_gateway.errors import AuthenticationFailed
-from kis_gateway.rest import open_http
 
 from .kis_double import (
     ACCOUNT,
@@ -348,8 +348,8 @@ async def test_two_processes_that_start_together_cause_one_issue(tmp_path: Path)
     code = """
 import asyncio, json, pathlib, sys
 from bus import SystemTime
-from kis_gateway.auth import Credentials
-from kis_gateway.rest import open_http
+from kis_gateway.client.auth import Credentials
+from kis_gateway.client.rest import open_http
 from kis_gateway.settings import KisSettings, Secret
 
 async def main() -> None:

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 
 from bus import ManualTime, MemoryLog
 from events import AccountId
-from kis_gateway.budget import (
+from kis_gateway.client.budget import (
     HIGHEST_LOAD,
     Bucket,
     BudgetExceeded,
     request_budget,
     require_room,
 )
-from kis_gateway.reconciliation import ReconciliationSettings
+from kis_gateway.orders.reconciliation import ReconciliationSettings
+from kis_gateway.orders.settlement import SettlementSettings
 from kis_gateway.service import run_gateway
 from kis_gateway.service_settings import GatewaySettings
 from kis_gateway.settings import DEFAULT_LIMITS, Environment
-from kis_gateway.settlement import SettlementSettings
 
 from .fakes import FakeBroker, FakeFeed
 

@@ -11,8 +11,8 @@ import pytest
 from bus import ManualTime, MemoryLog
 from events.errors import NotASession
 from events.ops import Degraded, Recovered
-from kis_gateway.calendar_check import CalendarVerdict, check_calendar
 from kis_gateway.conditions import Conditions
+from kis_gateway.day.calendar_check import CalendarVerdict, check_calendar
 from kis_gateway.publisher import Publisher
 from tests.kis_gateway.fakes import ACCOUNT, OPEN, FakeBroker, of_type
 

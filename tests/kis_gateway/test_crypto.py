@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kis_gateway.crypto import NoticeCipher
+from kis_gateway.client.crypto import NoticeCipher
 from kis_gateway.errors import DecryptionFailed, FrameError
 
 from .aes_reference import encrypt

@@ -17,7 +17,6 @@ from bus import SystemTime
 from events import Symbol
 from events.market import TradeFrame
 from events.signal import Feed
-from kis_gateway.auth import Credentials
 from kis_gateway.broker import (
     FeedLost,
     FeedMessage,
@@ -30,9 +29,10 @@ from kis_gateway.broker import (
     Subscribed,
     Unsubscribed,
 )
+from kis_gateway.client.auth import Credentials
+from kis_gateway.client.rest import open_http
 from kis_gateway.errors import SubscriptionRefused
-from kis_gateway.feed import KisFeed
-from kis_gateway.rest import open_http
+from kis_gateway.feeds.feed import KisFeed
 
 from .aes_reference import encrypt
 from .kis_double import APP_KEY, APP_SECRET, APPROVAL, HTS_ID, kis_double, settings_for

@@ -16,21 +16,21 @@ from events.market import Bar, MinuteHistory, OpeningAllocation, Phase, PriceSna
 from events.ops import Degraded, FeedGap, Recovered, SlotsChanged
 from events.prices import Board
 from events.signal import Feed, SlotPriority, SlotRequest, SlotsRequested
-from kis_gateway.backfill import Backfill
 from kis_gateway.broker import FeedMessage, FeedRestored, Subscribed
+from kis_gateway.client.kis_broker import KisBroker
 from kis_gateway.conditions import Conditions
-from kis_gateway.feed import KisFeed
-from kis_gateway.feed_watch import FeedWatch
-from kis_gateway.kis_broker import KisBroker
-from kis_gateway.order_writer import OrderWriter
+from kis_gateway.feeds.backfill import Backfill
+from kis_gateway.feeds.feed import KisFeed
+from kis_gateway.feeds.feed_watch import FeedWatch
+from kis_gateway.feeds.slot_book import SlotBook
+from kis_gateway.feeds.slots import SlotKeeper
+from kis_gateway.feeds.snapshots import SnapshotPoller
+from kis_gateway.feeds.staleness import StalenessSettings
+from kis_gateway.orders.order_writer import OrderWriter
 from kis_gateway.publisher import Publisher
 from kis_gateway.settings import KisSettings, Secret
 from kis_gateway.simulator.exchange.messages import EnterPhase, Listing
 from kis_gateway.simulator.market import MarketItem
-from kis_gateway.slot_book import SlotBook
-from kis_gateway.slots import SlotKeeper
-from kis_gateway.snapshots import SnapshotPoller
-from kis_gateway.staleness import StalenessSettings
 
 from .fakes import of_type, put, session_opened
 from .kis_double import FAST

@@ -10,7 +10,6 @@ from bus import ManualTime, MemoryLog
 from events.market import MinuteHistory, PriceSnapshot, Venue, VenueTradeFrame
 from events.ops import Degraded, FeedGap, Recovered
 from events.signal import Feed
-from kis_gateway.backfill import Backfill
 from kis_gateway.broker import (
     FeedLost,
     FeedMessage,
@@ -21,11 +20,12 @@ from kis_gateway.broker import (
     Unsubscribed,
 )
 from kis_gateway.conditions import Conditions
-from kis_gateway.feed_watch import FeedWatch
+from kis_gateway.feeds.backfill import Backfill
+from kis_gateway.feeds.feed_watch import FeedWatch
+from kis_gateway.feeds.slot_book import Slot
+from kis_gateway.feeds.snapshots import SnapshotPoller
+from kis_gateway.feeds.staleness import StalenessSettings
 from kis_gateway.publisher import Publisher
-from kis_gateway.slot_book import Slot
-from kis_gateway.snapshots import SnapshotPoller
-from kis_gateway.staleness import StalenessSettings
 from tests.kis_gateway.fakes import (
     ACCOUNT,
     HYNIX,

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import ManualTime
+from kis_gateway.client.limiter import Limiter
+from kis_gateway.client.limiter_core import Grant, LimiterCore, Priority, Window
 from kis_gateway.errors import SettingsError
-from kis_gateway.limiter import Limiter
-from kis_gateway.limiter_core import Grant, LimiterCore, Priority, Window
 from kis_gateway.settings import DEFAULT_LIMITS, Environment, Limits
 from kis_gateway.simulator.limits import WindowLimiter
 

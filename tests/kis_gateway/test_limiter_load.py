@@ -20,13 +20,13 @@ from typing import NamedTuple
 import pytest
 
 from bus import SystemTime
-from kis_gateway import calls
-from kis_gateway.auth import Credentials
 from kis_gateway.broker import Unknown
+from kis_gateway.client import calls
+from kis_gateway.client.auth import Credentials
+from kis_gateway.client.limiter import Limiter
+from kis_gateway.client.limiter_core import Grant, LimiterCore, Priority
+from kis_gateway.client.rest import Envelope, RestClient, open_http
 from kis_gateway.errors import InquiryFailed
-from kis_gateway.limiter import Limiter
-from kis_gateway.limiter_core import Grant, LimiterCore, Priority
-from kis_gateway.rest import Envelope, RestClient, open_http
 from kis_gateway.settings import DEFAULT_LIMITS, KisSettings, Secret
 from kis_gateway.settings import Environment as KisEnvironment
 from kis_gateway.simulator import Simulator

@@ -21,16 +21,22 @@ from events import Symbol
 from events.market import InstrumentKind
 from events.ops import Degraded
 from events.signal import MasterFileRead
-from kis_gateway import master_records
 from kis_gateway.conditions import Conditions
+from kis_gateway.day import master_records
+from kis_gateway.day.instruments import (
+    Listing,
+    MarketWarning,
+    Overheating,
+    Preference,
+    SecurityGroup,
+)
+from kis_gateway.day.masters import MasterFiles, MasterReading
 from kis_gateway.errors import (
     MasterFieldUnreadable,
     MasterFileError,
     MasterRecordShort,
     MasterUnavailable,
 )
-from kis_gateway.instruments import Listing, MarketWarning, Overheating, Preference, SecurityGroup
-from kis_gateway.masters import MasterFiles, MasterReading
 from kis_gateway.protocol import master_form
 from kis_gateway.publisher import Publisher
 from tests.kis_gateway.fakes import ACCOUNT, DAY, OPEN, decoded, of_type

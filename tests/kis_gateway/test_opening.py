@@ -27,11 +27,11 @@ from events.signal import UniverseSelected
 from events.trading import FillSource, Holding, OrderFilled, Side
 from kis_gateway.broker import Balance
 from kis_gateway.conditions import Conditions
+from kis_gateway.day.opening import Opening, StrategyUniverse, open_session, opening_allocations
+from kis_gateway.day.polling import Poller
+from kis_gateway.day.session_past import SessionPast, read_past
 from kis_gateway.errors import InquiryFailed, SettingsError
-from kis_gateway.opening import Opening, StrategyUniverse, open_session, opening_allocations
-from kis_gateway.polling import Poller
 from kis_gateway.publisher import Publisher
-from kis_gateway.session_past import SessionPast, read_past
 from tests.kis_gateway.fakes import (
     ACCOUNT,
     DAY,

@@ -27,7 +27,14 @@ from events.trading import (
     Side,
 )
 from kis_gateway.errors import IllegalTransition
-from kis_gateway.order_state import NOT_FOUND, TERMINAL, TRANSITIONS, CancelState, Order, evolve
+from kis_gateway.orders.order_state import (
+    NOT_FOUND,
+    TERMINAL,
+    TRANSITIONS,
+    CancelState,
+    Order,
+    evolve,
+)
 from tests.kis_gateway.fakes import KMP, SAMSUNG, first_order, intent
 
 WISH = intent(at=1)

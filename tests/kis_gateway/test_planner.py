@@ -11,7 +11,7 @@ from events.market import Phase
 from events.prices import Board
 from events.trading import IntentKind, IntentSubmitted, OrderKind, Urgency
 from kis_gateway.errors import SettingsError
-from kis_gateway.planner import (
+from kis_gateway.orders.planner import (
     HoldUntil,
     MarketView,
     Plan,

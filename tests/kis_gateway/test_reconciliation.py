@@ -17,7 +17,7 @@ from events.trading import (
     OrderAccepted,
     OrderFilled,
 )
-from kis_gateway.reconciliation import Reconciliation, ReconciliationSettings
+from kis_gateway.orders.reconciliation import Reconciliation, ReconciliationSettings
 from tests.kis_gateway.fakes import (
     DAY,
     KMP,

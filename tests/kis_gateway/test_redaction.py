@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bus import ManualTime
 from deploy import logs
-from kis_gateway.redaction import RedactingFilter, Redaction, forms, guard_logs
+from kis_gateway.client.redaction import RedactingFilter, Redaction, forms, guard_logs
 from kis_gateway.settings import Secret
 
 VARIABLES = {

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import SystemTime, TimeSource
-from kis_gateway import calls
-from kis_gateway.answer import rows, single
-from kis_gateway.auth import Credentials
 from kis_gateway.broker import Refused, Unknown
+from kis_gateway.client import calls
+from kis_gateway.client.answer import rows, single
+from kis_gateway.client.auth import Credentials
+from kis_gateway.client.limiter import Limiter, Priority
+from kis_gateway.client.rest import Call, Envelope, RestClient, judge, open_http
 from kis_gateway.errors import InquiryFailed
-from kis_gateway.limiter import Limiter, Priority
-from kis_gateway.rest import Call, Envelope, RestClient, judge, open_http
 from kis_gateway.settings import Environment
 
 from .kis_double import (

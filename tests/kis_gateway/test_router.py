@@ -26,7 +26,7 @@ from events.trading import (
     Side,
 )
 from kis_gateway.broker import OrderNotice, OrderTicket, Refused, Unknown
-from kis_gateway.router_core import Submit
+from kis_gateway.orders.router_core import Submit
 from tests.kis_gateway.fakes import (
     ACCOUNT,
     HYNIX,

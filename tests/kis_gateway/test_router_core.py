@@ -6,8 +6,8 @@ from bus import ManualTime
 from events import Delivery, Event, codec
 from events.market import Phase, PhaseChanged
 from events.trading import IntentKind, OrderAccepted, OrderSubmitting, Urgency
-from kis_gateway.planner import PlanSettings
-from kis_gateway.router_core import Cancel, Hold, Refuse, RouterCore, Submit
+from kis_gateway.orders.planner import PlanSettings
+from kis_gateway.orders.router_core import Cancel, Hold, Refuse, RouterCore, Submit
 from tests.kis_gateway.fakes import (
     HYNIX,
     OPEN,

@@ -22,7 +22,7 @@ from events.trading import (
     OrderSubmitting,
 )
 from kis_gateway.broker import FillNotice, OrderTicket, Outcome, Unknown
-from kis_gateway.order_book import OrderBook
+from kis_gateway.orders.order_book import OrderBook
 from tests.kis_gateway.fakes import (
     ACCOUNT,
     HYNIX,

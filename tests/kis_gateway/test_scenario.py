@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kis_gateway.simulator import scenario as scenarios
-from kis_gateway.simulator.fault_board import CausedFault, FaultBoard, drawn
-from kis_gateway.simulator.faults import Fault, FaultKind
-from kis_gateway.simulator.scenario import (
+from kis_gateway.simulator.trouble import scenario as scenarios
+from kis_gateway.simulator.trouble.fault_board import CausedFault, FaultBoard, drawn
+from kis_gateway.simulator.trouble.faults import Fault, FaultKind
+from kis_gateway.simulator.trouble.scenario import (
     Scenario,
     ScenarioError,
     load_scenario,

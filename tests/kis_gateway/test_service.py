@@ -45,9 +45,9 @@ from events.trading import (
     OrderState,
 )
 from kis_gateway.broker import FeedLost, FeedRestored, FrameRejected, Subscribed, WidthChanged
+from kis_gateway.day.opening import StrategyUniverse
 from kis_gateway.errors import SettingsError
-from kis_gateway.opening import StrategyUniverse
-from kis_gateway.planner import PlanSettings
+from kis_gateway.orders.planner import PlanSettings
 from kis_gateway.service import run_gateway
 from kis_gateway.service_settings import GatewaySettings, gateway_settings
 from tests.kis_gateway.fakes import (

@@ -8,9 +8,9 @@ import pytest
 
 from bus import ManualTime, MemoryLog
 from events.market import ClockTick, Phase, PhaseChanged
+from kis_gateway.day.session_clock import SessionClock
+from kis_gateway.day.session_past import SessionPast, read_past
 from kis_gateway.publisher import Publisher
-from kis_gateway.session_clock import SessionClock
-from kis_gateway.session_past import SessionPast, read_past
 from tests.kis_gateway.fakes import ACCOUNT, OPEN, SECOND, SESSION, idle, of_type, put, tick, until
 
 

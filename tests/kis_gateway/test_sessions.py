@@ -8,8 +8,8 @@ import pytest
 
 from events.calendar import instant, session
 from events.market import InstrumentKind, Venue
+from kis_gateway.day.sessions import MarketPhase, VenueDay, order_types_at
 from kis_gateway.protocol import Route
-from kis_gateway.sessions import MarketPhase, VenueDay, order_types_at
 
 TODAY = date(2026, 11, 20)
 

@@ -28,9 +28,9 @@ from kis_gateway.simulator.exchange.commands import (
 )
 from kis_gateway.simulator.exchange.listing import Listing, Session
 from kis_gateway.simulator.exchange.outcomes import ExpectedShown
-from kis_gateway.simulator.expected_records import expected_record
+from kis_gateway.simulator.feeds.expected_records import expected_record
+from kis_gateway.simulator.feeds.trade_records import IssueRecords
 from kis_gateway.simulator.market import IndexPrint, MarketItem, ProgramPrint
-from kis_gateway.simulator.trade_records import IssueRecords
 from tests.kis_gateway.simulator_bench import (
     HYNIX,
     LISTINGS,

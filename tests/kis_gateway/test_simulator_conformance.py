@@ -12,7 +12,7 @@ import pytest
 
 from kis_gateway.protocol import CallForm, Field, Kind, call_form, call_forms
 from kis_gateway.simulator import Environment
-from kis_gateway.simulator.contract_calls import NO_CREDIT, NO_RESERVATION
+from kis_gateway.simulator.calls.contract_calls import NO_CREDIT, NO_RESERVATION
 from tests.kis_gateway.simulator_bench import ACCOUNT, HYNIX, KEY, SAMSUNG, Bench, running, settings
 
 FORMS = [form for form in call_forms().values() if form.group != "oauth"]

@@ -7,8 +7,8 @@ import pytest
 from kis_gateway.protocol import Block as BlockForm
 from kis_gateway.protocol import Field, Kind
 from kis_gateway.simulator import Environment
+from kis_gateway.simulator.calls.fields import Block, block
 from kis_gateway.simulator.exchange.messages import TriggerInterruption
-from kis_gateway.simulator.fields import Block, block
 from tests.kis_gateway.simulator_bench import (
     HYNIX,
     OPEN,

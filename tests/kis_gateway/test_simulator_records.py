@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from events.market import Aggressor, Phase
 from events.trading import Side
 from kis_gateway.simulator import Era
-from kis_gateway.simulator.book_records import book_record
 from kis_gateway.simulator.exchange.messages import BookShown, Executed, Printed, TimeInForce
+from kis_gateway.simulator.feeds.book_records import book_record
+from kis_gateway.simulator.feeds.notices import Receipt, Registration, notice_record
+from kis_gateway.simulator.feeds.trade_records import IssueRecords, frames_of
 from kis_gateway.simulator.ledger import Action, Delay, Lagged, OrderLedger, OrderRecord
-from kis_gateway.simulator.notices import Receipt, Registration, notice_record
-from kis_gateway.simulator.trade_records import IssueRecords, frames_of
 from kis_gateway.simulator.wire_formats import ORDER_TYPES, change_sign, clock
 from tests.kis_gateway.simulator_bench import (
     ACCOUNT,

@@ -16,9 +16,9 @@ from events.market import Bar
 from kis_gateway.protocol import master_form
 from kis_gateway.simulator import Credentials, Environment, OpeningBook
 from kis_gateway.simulator.access import Access
-from kis_gateway.simulator.answers import CallRefused
-from kis_gateway.simulator.chart_calls import drawn_minutes
-from kis_gateway.simulator.masters import standard_code
+from kis_gateway.simulator.calls.answers import CallRefused
+from kis_gateway.simulator.calls.chart_calls import drawn_minutes
+from kis_gateway.simulator.facts.masters import standard_code
 from tests.kis_gateway.simulator_bench import ACCOUNT, LISTINGS, Bench, running, settings
 
 

@@ -16,10 +16,10 @@ from events.ops import Degraded, Recovered, SlotsChanged
 from events.signal import Feed, SlotPriority, SlotRequest, SlotsRequested
 from kis_gateway.broker import Unsubscribed
 from kis_gateway.conditions import Conditions
-from kis_gateway.order_writer import OrderWriter
+from kis_gateway.feeds.slot_book import Slot, SlotBook, SlotPlan
+from kis_gateway.feeds.slots import SlotKeeper
+from kis_gateway.orders.order_writer import OrderWriter
 from kis_gateway.publisher import Publisher
-from kis_gateway.slot_book import Slot, SlotBook, SlotPlan
-from kis_gateway.slots import SlotKeeper
 from tests.kis_gateway.fakes import (
     ACCOUNT,
     DAY,

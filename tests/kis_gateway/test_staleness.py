@@ -14,7 +14,7 @@ from events.market import (
     VolatilityInterruption,
 )
 from events.signal import Feed
-from kis_gateway.staleness import Missing, StalenessSettings, StalenessWatch
+from kis_gateway.feeds.staleness import Missing, StalenessSettings, StalenessWatch
 from tests.kis_gateway.fakes import HYNIX, OPEN, SAMSUNG, SECOND, SESSION
 
 

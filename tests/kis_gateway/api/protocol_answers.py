@@ -13,10 +13,10 @@ from typing import Any
 
 from events.calendar import instant
 from kis_gateway.api import KisApi
-from kis_gateway.auth import Credentials
-from kis_gateway.limiter import Limiter
+from kis_gateway.client.auth import Credentials
+from kis_gateway.client.limiter import Limiter
+from kis_gateway.client.rest import Record, RestClient, open_http
 from kis_gateway.protocol import Block, CallForm, Field, Kind, call_forms
-from kis_gateway.rest import Record, RestClient, open_http
 from kis_gateway.settings import Environment, KisSettings, Secret
 from tests.kis_gateway.kis_double import (
     ACCOUNT,

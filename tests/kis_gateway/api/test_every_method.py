@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from kis_gateway.answer import Fields
 from kis_gateway.api import (
     Record,
     WithSummary,
@@ -25,6 +24,7 @@ from kis_gateway.api import (
     reference,
 )
 from kis_gateway.broker import Accepted
+from kis_gateway.client.answer import Fields
 from kis_gateway.errors import FieldMissing, NotOnPaper
 from kis_gateway.protocol import call_form
 from kis_gateway.settings import Environment

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.calendar import instant
-from kis_gateway.answer import Fields
 from kis_gateway.api.reading import Reader, Record
 from kis_gateway.api.records.account import BalanceHolding, ExecutedOrder, ModifiableOrder
 from kis_gateway.api.records.charts import MinuteBar
@@ -19,6 +18,7 @@ from kis_gateway.api.records.indices import IndexNow
 from kis_gateway.api.records.prices import LastPrice, OrderBook
 from kis_gateway.api.records.reference import VolatilityInterruption
 from kis_gateway.api.units import Centipoints, Percent, Shares, Text, Won
+from kis_gateway.client.answer import Fields
 from kis_gateway.errors import FieldMissing, FieldUnreadable
 from kis_gateway.protocol import call_form
 

@@ -1,0 +1,1 @@
+"""Live data: the WebSocket session, who gets its subscriptions, what of the market was missed."""
