@@ -3,7 +3,7 @@
 One gateway process owns an app key. KIS field names stop in this room; what leaves it are events.
 
 - ``protocol``   what KIS looks like on the wire, shared by both ends
-- ``client``     REST: tokens, call budget, one call and its outcome; ``api`` the typed calls over it
+- ``client``     REST: tokens, budget, one call and its outcome; ``api`` the typed calls over it
 - ``feeds``      live data: session, subscriptions, gaps; ``frames`` the records it carries
 - ``orders``     from decisions to orders and to what became of them
 - ``day``        sessions and clock, opening, instruments, polled figures

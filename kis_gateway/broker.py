@@ -111,6 +111,14 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: str | None = None
 
 
+class TapeTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """A trade as the broker lists it afterwards. ``time`` is a full second (ns UTC), shares."""
+
+    time: int
+    quantity: int
+    cumulative_volume: int
+
+
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
     """A complete balance: every page read. A symbol not listed is not held. Won."""
 
@@ -310,6 +318,13 @@ class Broker(Protocol):
 
     async def snapshot(self, symbol: Symbol) -> PriceSnapshot:
         """Return the symbol's present price and today's volume. Raises ``InquiryFailed``."""
+        ...
+
+    async def trades(self, symbol: Symbol, since: int, until: int) -> Sequence[TapeTrade]:
+        """Return today's trades between two instants (ns UTC), oldest first.
+
+        Complete, or ``InquiryFailed``.
+        """
         ...
 
     async def market_days(self, since: date) -> Mapping[date, bool]:

@@ -36,6 +36,7 @@ from kis_gateway.broker import (
     OrderTicket,
     Outcome,
     Refused,
+    TapeTrade,
 )
 from kis_gateway.client import broker_rows, calls, charts
 from kis_gateway.client.answer import Fields, rows, single
@@ -204,6 +205,15 @@ class KisBroker:
             cumulative_volume=last.volume,
             cumulative_value=last.value,
         )
+
+    async def trades(self, symbol: Symbol, since: int, until: int) -> Sequence[TapeTrade]:
+        """Return the trades between two instants, oldest first."""
+        return [
+            TapeTrade(
+                time=each.at, quantity=each.quantity, cumulative_volume=each.cumulative_volume
+            )
+            for each in await self.api.prices.trades(symbol, since, until)
+        ]
 
     async def market_days(self, since: date) -> Mapping[date, bool]:
         """Return whether the exchange opens; paper accounts do not have this call."""

@@ -50,6 +50,7 @@ from kis_gateway.feeds.snapshots import SnapshotPoller
 from kis_gateway.feeds.staleness import Missing, Stale, StalenessSettings, StalenessWatch
 from kis_gateway.publisher import Publisher
 
+_SECOND: Final = 1_000_000_000
 _LOOK_EVERY_S: Final = 5.0
 _GRACE_S: Final = 2.0
 """A frame that was on its way while the broker was asked has arrived after this long."""
@@ -88,7 +89,7 @@ class FeedWatch:
         self._stale: set[Slot] = set()
         self._claimed: dict[Slot, int] = {}
         self._before: dict[Slot, int] = {}
-        self._renewed: asyncio.Queue[Symbol] = asyncio.Queue()
+        self._doubtful: asyncio.Queue[tuple[Slot, Missing]] = asyncio.Queue()
         self._logger = structlog.get_logger().bind(service=SERVICE)
         self.gaps = 0
         """Gaps reported."""
@@ -143,22 +144,50 @@ class FeedWatch:
                 pass
 
     async def run(self) -> None:
-        """Look for silent symbols, and settle renewed ones, for ever."""
+        """Look for silent symbols, and into what renewed ones missed, for ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look())
-            group.create_task(self._settle())
+            group.create_task(self._look_into_doubts())
 
-    async def _settle(self) -> None:
-        """Ask for the volume of renewed symbols, so that what is lost from then on is known."""
+    async def _look_into_doubts(self) -> None:
+        """Tell what was lost on a renewed line from what was lost with the one before."""
         while True:
-            symbol = await self._renewed.get()
-            asked_at = self._time.now()
-            try:
-                snapshot = await self._broker.snapshot(symbol)
-            except InquiryFailed:
-                # The first trade decides then, and tells of more than was lost rather than of less.
-                continue
-            self._watch.settle(Feed.TRADES, symbol, snapshot.cumulative_volume, asked_at)
+            slot, missing = await self._doubtful.get()
+            stretch = await self._lost_since(slot, missing)
+            if stretch is not None:
+                # Later losses may have been told already; this stretch lies before them.
+                reason = _reason(stretch, "the broker's list of trades shows it")
+                await self._tell(slot, stretch.begun_at, stretch.ended_at, reason)
+
+    async def _lost_since(self, slot: Slot, missing: Missing) -> Missing | None:
+        """Return the stretch of a doubtful loss that lies on the renewed line, if there is one.
+
+        The broker's times are full seconds: a trade of the second of the acknowledgement counts.
+        Without the broker's list the whole stretch is told: more than was lost rather than less.
+        """
+        if slot.feed is not Feed.TRADES or missing.before_volume is None:
+            return missing
+        try:
+            trades = await self._broker.trades(
+                missing.symbol, missing.begun_at - _SECOND, missing.ended_at
+            )
+        except InquiryFailed as error:
+            self._logger.warning("loss_not_located", symbol=missing.symbol, reason=str(error))
+            return missing
+        lost = [
+            trade
+            for trade in trades
+            if trade.cumulative_volume <= missing.before_volume
+            and trade.time + _SECOND > missing.begun_at
+        ]
+        if not lost:
+            return None
+        return Missing(
+            symbol=missing.symbol,
+            begun_at=max(missing.begun_at, lost[0].time),
+            ended_at=min(missing.ended_at, lost[-1].time + _SECOND),
+            shares=sum(trade.quantity for trade in lost),
+        )
 
     async def _look(self) -> None:
         while True:
@@ -173,7 +202,9 @@ class FeedWatch:
             return
         feed = Feed.TRADES if isinstance(frame, TradeFrame) else Feed(f"{frame.venue}_trades")
         slot = Slot(feed, frame.symbol)
-        if missing is not None:
+        if missing is not None and missing.before_volume is not None:
+            self._doubtful.put_nowait((slot, missing))
+        elif missing is not None:
             await self._report_missing(slot, missing, "the volume of a trade shows it")
         await self._speaks(slot, "trades come again")
 
@@ -189,8 +220,6 @@ class FeedWatch:
         )
         if message.feed is Feed.TRADES:
             self._snapshots.end(message.symbol)
-            if message.silent_since is not None:
-                self._renewed.put_nowait(message.symbol)
         if since is not None:
             await self._report(slot, since, message.at, reason)
         if slot in self._stale:
@@ -257,14 +286,16 @@ class FeedWatch:
             await self._conditions.recovered(_condition(slot), detail)
 
     async def _report_missing(self, slot: Slot, missing: Missing, how: str) -> None:
-        reason = f"{missing.shares} shares were traded and not received: {how}"
-        await self._report(slot, missing.begun_at, missing.ended_at, reason)
+        await self._report(slot, missing.begun_at, missing.ended_at, _reason(missing, how))
 
     async def _report(self, slot: Slot, begun_at: int, ended_at: int, reason: str) -> None:
         begun_at = max(begun_at, self._claimed.get(slot, 0))
         if begun_at > ended_at:
             return
         self._claimed[slot] = ended_at
+        await self._tell(slot, begun_at, ended_at, reason)
+
+    async def _tell(self, slot: Slot, begun_at: int, ended_at: int, reason: str) -> None:
         self.gaps += 1
         await self._publisher.offer(
             FeedGap(
@@ -278,6 +309,10 @@ class FeedWatch:
         )
         if slot.feed is Feed.TRADES:
             self._backfill.want(slot.symbol, ended_at)
+
+
+def _reason(missing: Missing, how: str) -> str:
+    return f"{missing.shares} shares were traded and not received: {how}"
 
 
 def _condition(slot: Slot) -> str:

@@ -75,12 +75,17 @@ class StalenessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """Trades of a symbol that were not received, between two instants."""
+    """Trades of a symbol that were not received, between two instants.
+
+    ``before_volume`` is set when they may as well have been lost with the line, before
+    ``begun_at``: then only trades of the stretch with at most this cumulative volume are missing.
+    """
 
     symbol: Symbol
     begun_at: int
     ended_at: int
     shares: int
+    before_volume: int | None = None
 
 
 class Stale(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,8 +148,8 @@ class StalenessWatch:
 
         Nothing before it can be missing unless it is ``renewed``: then volumes are compared with
         that of the last trade before the line was lost. What the first trade misses was lost with
-        the line when it comes within moments or after ``settle``; when it comes later it may also
-        have been lost since the acknowledgement, and that stretch must be told as well.
+        the line when it comes within moments; when it comes later, a part may have been lost since
+        the acknowledgement, which the broker's list of trades must show.
         """
         if feed in TRADE_FEEDS:
             known = self._watched.get((feed, symbol))
@@ -153,15 +158,6 @@ class StalenessWatch:
             self._watched[feed, symbol] = _Watched(
                 at, at, volume=volume, carried=volume is not None, pauses=pauses
             )
-
-    def settle(self, feed: Feed, symbol: Symbol, volume: int, at: int) -> None:
-        """Take the broker's cumulative volume, asked for at ``at`` after a renewal, as known.
-
-        A trade that came first has said it already.
-        """
-        watched = self._watched.get((feed, symbol))
-        if watched is not None and watched.carried and at >= watched.heard_at:
-            watched.volume, watched.heard_at, watched.carried = volume, at, False
 
     def unsubscribe(self, feed: Feed, symbol: Symbol) -> None:
         """Watch a subscription no longer."""
@@ -205,11 +201,17 @@ class StalenessWatch:
             watched.pauses.append(frame.at - before)
         watched.volume, watched.heard_at, watched.spoken = volume, frame.at, True
         watched.checked_at = watched.quiet = 0
-        with_the_line = watched.carried and frame.at - before <= _MOMENTS
-        watched.carried = False
-        if lost == 0 or with_the_line:
+        renewed, watched.carried = watched.carried, False
+        if lost == 0 or (renewed and frame.at - before <= _MOMENTS):
             return None
-        return Missing(symbol=frame.symbol, begun_at=before, ended_at=frame.at, shares=lost)
+        first = frame.trades[0]
+        return Missing(
+            symbol=frame.symbol,
+            begun_at=before,
+            ended_at=frame.at,
+            shares=lost,
+            before_volume=first.cumulative_volume - first.quantity if renewed else None,
+        )
 
     def stale(self, at: int) -> Iterator[Stale]:
         """Yield every subscription that is silent for too long, each once per further silence.

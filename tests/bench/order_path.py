@@ -52,6 +52,7 @@ from kis_gateway.broker import (
     OrderTicket,
     Outcome,
     Refused,
+    TapeTrade,
 )
 from risk import gate_from_session
 
@@ -297,6 +298,9 @@ class WillingBroker:
             cumulative_volume=0,
             cumulative_value=0,
         )
+
+    async def trades(self, symbol: Symbol, since: int, until: int) -> Sequence[TapeTrade]:
+        return ()
 
     async def market_days(self, since: date) -> Mapping[date, bool]:
         return {since: True}

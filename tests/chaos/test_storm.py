@@ -159,6 +159,19 @@ def test_no_gap_covers_what_was_received(case: Case) -> None:
     assert wrong == []
 
 
+def test_a_gap_that_a_volume_proves_holds_a_lost_trade(case: Case) -> None:
+    """While the line is up nothing is called missing on suspicion."""
+    lost = case.lost()
+    proved = [gap for gap in case.storm.gaps() if "shares were traded" in gap.reason]
+    assert proved, "no silent loss was found: the test proves nothing"
+    empty = [
+        (gap.symbols, gap.reason)
+        for gap in proved
+        if not any(gap.begun_at - SECOND <= at <= gap.ended_at for at in lost[gap.symbols[0]])
+    ]
+    assert empty == []
+
+
 def test_all_subscriptions_are_restored(case: Case) -> None:
     """What the log says is held is registered at the exchange, and it is everything wanted."""
     slots = case.storm.slots()

@@ -57,6 +57,7 @@ from kis_gateway.broker import (
     Outcome,
     Refused,
     Subscribed,
+    TapeTrade,
     Unsubscribed,
 )
 from kis_gateway.conditions import Conditions
@@ -121,6 +122,7 @@ class FakeBroker:
         self.asked: list[str] = []
         self.holdings: dict[Symbol, int] = {}
         self.volumes: dict[Symbol, int] = {}
+        self.tape: dict[Symbol, list[TapeTrade]] = {}
         """Today's volume of a symbol as a price answer tells it; 1 share where nothing is said."""
         self.closed: set[date] = set()
 
@@ -239,6 +241,10 @@ class FakeBroker:
             cumulative_value=70_000,
         )
 
+    async def trades(self, symbol: Symbol, since: int, until: int) -> list[TapeTrade]:
+        self._ask("trades", symbol)
+        return [each for each in self.tape.get(symbol, []) if since <= each.time <= until]
+
     async def market_days(self, since: date) -> dict[date, bool]:
         self._ask("market_days")
         return {since: since not in self.closed}
@@ -331,8 +337,8 @@ def reference(symbol: Symbol = SAMSUNG) -> SymbolReference:
     )
 
 
-def trade(price: int, *, at: int, symbol: Symbol = SAMSUNG) -> TradeFrame:
-    """Return a frame with one trade; the best bid is one tick of 100 won below."""
+def trade(price: int, *, at: int, symbol: Symbol = SAMSUNG, volume: int = 1) -> TradeFrame:
+    """Return a frame with a trade of one share; the best bid is one tick of 100 won below."""
     return TradeFrame(
         at=at,
         symbol=symbol,
@@ -342,7 +348,7 @@ def trade(price: int, *, at: int, symbol: Symbol = SAMSUNG) -> TradeFrame:
                 price=price,
                 quantity=1,
                 aggressor=Aggressor.BUY,
-                cumulative_volume=1,
+                cumulative_volume=volume,
                 cumulative_value=price,
                 best_ask=price,
                 best_bid=price - 100,

@@ -17,6 +17,7 @@ from kis_gateway.broker import (
     KeyInUse,
     ReconnectsSlowed,
     Subscribed,
+    TapeTrade,
     Unsubscribed,
 )
 from kis_gateway.conditions import Conditions
@@ -122,6 +123,10 @@ def subscribed(
     )
 
 
+def tape(at: int, volume: int) -> TapeTrade:
+    return TapeTrade(time=OPEN + at * SECOND, quantity=1, cumulative_volume=volume)
+
+
 async def test_a_symbol_that_did_not_trade_is_quiet_and_nothing_is_reported() -> None:
     """The broker's volume is the one of its last trade: no trade missed, no gap, no condition."""
     async with rig() as subject:
@@ -224,6 +229,39 @@ async def test_a_lost_line_costs_only_what_was_subscribed_and_each_its_own_time(
         assert [each.symbol for each in of_type(subject.log, MinuteHistory)] == [SAMSUNG]
 
 
+async def test_what_was_lost_with_the_line_is_not_told_again_for_the_next_one() -> None:
+    """The broker's list shows the lost trades before the acknowledgement: one gap."""
+    async with rig() as subject:
+        await subject.send(subscribed(), trade(70_000, at=OPEN, volume=1))
+        subject.broker.tape[SAMSUNG] = [tape(3, 5), tape(4, 9), tape(20, 10)]
+        await subject.send(FeedLost(at=OPEN, reason="reset"))
+        await subject.send(subscribed(at=10.5, silent_since=0))
+        await subject.send(trade(70_000, at=OPEN + 20 * SECOND, volume=10))
+        assert subject.gaps() == [(SAMSUNG, 0.0, 10.5)]
+
+
+async def test_what_was_lost_on_the_renewed_line_is_told_to_the_second() -> None:
+    """A trade of the acknowledgement's own second may have come after it."""
+    async with rig() as subject:
+        await subject.send(subscribed(), trade(70_000, at=OPEN, volume=1))
+        subject.broker.tape[SAMSUNG] = [tape(3, 5), tape(10, 7), tape(13, 9), tape(20, 10)]
+        await subject.send(FeedLost(at=OPEN, reason="reset"))
+        await subject.send(subscribed(at=10.5, silent_since=0))
+        await subject.send(trade(70_000, at=OPEN + 20 * SECOND, volume=10))
+        assert subject.gaps() == [(SAMSUNG, 0.0, 10.5), (SAMSUNG, 10.5, 14.0)]
+
+
+async def test_without_the_brokers_list_more_is_told_rather_than_less() -> None:
+    """From the acknowledgement to the first trade."""
+    async with rig() as subject:
+        await subject.send(subscribed(), trade(70_000, at=OPEN, volume=1))
+        subject.broker.failing.add(f"trades:{SAMSUNG}")
+        await subject.send(FeedLost(at=OPEN, reason="reset"))
+        await subject.send(subscribed(at=10.5, silent_since=0))
+        await subject.send(trade(70_000, at=OPEN + 20 * SECOND, volume=10))
+        assert subject.gaps() == [(SAMSUNG, 0.0, 10.5), (SAMSUNG, 10.5, 20.0)]
+
+
 async def test_prices_are_asked_for_in_the_order_of_the_slots_while_the_line_is_down() -> None:
     """And no longer once a symbol is acknowledged; a broker without an answer is a condition."""
     async with rig() as subject:
@@ -235,8 +273,7 @@ async def test_prices_are_asked_for_in_the_order_of_the_slots_while_the_line_is_
         assert subject.conditions() == ["feed", "snapshots"]
         await subject.send(subscribed(HYNIX, at=1, silent_since=0))
         await pass_time(subject.time, 3)
-        # Once more for the volume at its renewal, then no longer; the dark one goes on.
-        assert subject.broker.asked[2:] == [f"snapshot:{HYNIX}", f"snapshot:{SAMSUNG}"]
+        assert subject.broker.asked[2:] == [f"snapshot:{SAMSUNG}"]
 
 
 async def test_a_restart_costs_what_the_last_process_held() -> None:

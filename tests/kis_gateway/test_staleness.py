@@ -90,7 +90,11 @@ def test_after_a_renewal_the_first_trade_shows_what_may_be_missing_since_it() ->
     watch.trade(frame(1, (10, 10)))
     watch.subscribe(Feed.TRADES, SAMSUNG, OPEN + 5 * SECOND, renewed=True)
     assert watch.trade(frame(8, (1, 31))) == Missing(
-        symbol=SAMSUNG, begun_at=OPEN + 5 * SECOND, ended_at=OPEN + 8 * SECOND, shares=20
+        symbol=SAMSUNG,
+        begun_at=OPEN + 5 * SECOND,
+        ended_at=OPEN + 8 * SECOND,
+        shares=20,
+        before_volume=30,
     )
     watch.subscribe(Feed.TRADES, SAMSUNG, OPEN + 9 * SECOND, renewed=True)
     assert watch.trade(frame(10, (1, 32))) is None
@@ -110,30 +114,6 @@ def test_what_a_trade_misses_moments_after_a_renewal_was_lost_with_the_line() ->
     assert watch.trade(frame(8, (1, 33))) == Missing(
         symbol=SAMSUNG, begun_at=OPEN + 7 * SECOND, ended_at=OPEN + 8 * SECOND, shares=1
     )
-
-
-def test_once_settled_only_what_is_lost_on_the_new_line_is_missing() -> None:
-    """The broker's volume after the renewal stands for everything before it."""
-    watch = watching()
-    watch.trade(frame(1, (10, 10)))
-    watch.subscribe(Feed.TRADES, SAMSUNG, OPEN + 5 * SECOND, renewed=True)
-    watch.settle(Feed.TRADES, SAMSUNG, 30, OPEN + 6 * SECOND)
-    assert watch.trade(frame(20, (1, 31))) is None
-    watch.subscribe(Feed.TRADES, SAMSUNG, OPEN + 25 * SECOND, renewed=True)
-    watch.settle(Feed.TRADES, SAMSUNG, 40, OPEN + 26 * SECOND)
-    assert watch.trade(frame(40, (1, 46))) == Missing(
-        symbol=SAMSUNG, begun_at=OPEN + 26 * SECOND, ended_at=OPEN + 40 * SECOND, shares=5
-    )
-
-
-def test_a_volume_asked_for_settles_nothing_that_a_trade_has_settled() -> None:
-    """An answer may be older than what has come meanwhile."""
-    watch = watching()
-    watch.trade(frame(1, (10, 10)))
-    watch.subscribe(Feed.TRADES, SAMSUNG, OPEN + 5 * SECOND, renewed=True)
-    watch.trade(frame(6, (1, 31)))
-    watch.settle(Feed.TRADES, SAMSUNG, 30, OPEN + 6 * SECOND)
-    assert watch.trade(frame(7, (1, 32))) is None
 
 
 def test_a_volume_that_starts_again_claims_nothing() -> None:
