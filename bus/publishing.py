@@ -79,17 +79,11 @@ class AckedPublisher:
         """
         batch = f"{self._batch_prefix}-{next(self._batches)}"
         for ordinal, entry in enumerate(entries[:-1], 1):
-            headers = _headers(entry) | {
-                "Nats-Batch-Id": batch,
-                "Nats-Batch-Sequence": str(ordinal),
-            }
-            await self._write(entry.subject, entry.payload, "", headers)
+            place = f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {ordinal}\r\n"
+            await self._write(entry.subject, entry.payload, "", _headers(entry, place))
         last = entries[-1]
-        headers = _headers(last) | {
-            "Nats-Batch-Id": batch,
-            "Nats-Batch-Sequence": str(len(entries)),
-            "Nats-Batch-Commit": "1",
-        }
+        place = f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {len(entries)}\r\n"
+        headers = _headers(last, place + "Nats-Batch-Commit: 1\r\n")
         return await self._send(last.subject, last.payload, headers)
 
     async def answer(self, sent: Sent, attempt: int) -> PublishAck:
@@ -108,7 +102,7 @@ class AckedPublisher:
             timer.cancel()
             self._waiting.pop(token, None)
 
-    async def _send(self, subject: str, payload: bytes, headers: dict[str, str]) -> Sent:
+    async def _send(self, subject: str, payload: bytes, headers: bytes) -> Sent:
         token = b"%d" % next(self._tokens)
         future: asyncio.Future[PublishAck] = asyncio.get_running_loop().create_future()
         self._waiting[token] = future
@@ -119,11 +113,9 @@ class AckedPublisher:
             raise
         return token, future
 
-    async def _write(
-        self, subject: str, payload: bytes, reply: str, headers: dict[str, str]
-    ) -> None:
+    async def _write(self, subject: str, payload: bytes, reply: str, headers: bytes) -> None:
         try:
-            await self._client.publish(subject, payload, reply=reply, headers=headers)
+            await self._client.send(subject, payload, reply, headers)
         except (NatsError, OSError) as error:
             if isinstance(error, OutboundBufferLimitError):
                 # Disconnected: certainly not sent. Give the reconnect loop a moment.
@@ -146,8 +138,15 @@ def _expire(future: asyncio.Future[PublishAck]) -> None:
         future.set_exception(NoAcknowledgement("time-out"))
 
 
-def _headers(entry: Entry) -> dict[str, str]:
-    headers = {"Nats-Msg-Id": entry.identity}
+def _headers(entry: Entry, more: str = "") -> bytes:
+    """Return the raw header block of an entry.
+
+    Raises:
+        ValueError: the identity has a line end, which would make what follows a header.
+    """
+    if "\n" in entry.identity or "\r" in entry.identity:
+        raise ValueError(f"identity {entry.identity!r} has a line end")
+    expected = ""
     if entry.expected is not None:
-        headers["Nats-Expected-Last-Subject-Sequence"] = str(entry.expected)
-    return headers
+        expected = f"Nats-Expected-Last-Subject-Sequence: {entry.expected}\r\n"
+    return f"NATS/1.0\r\nNats-Msg-Id: {entry.identity}\r\n{expected}{more}\r\n".encode()

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 from nats.aio.client import Client
 
-from bus import NatsServer
+from bus import Entry, NatsServer
 from bus.direct_client import DirectClient, header, status
+from bus.publishing import _headers
 
 
 async def test_messages_arrive_in_order_as_bytes(nats_server: NatsServer) -> None:
@@ -36,6 +37,30 @@ async def test_messages_arrive_in_order_as_bytes(nats_server: NatsServer) -> Non
         (b"direct.b", b"back.here", b"2", ""),
         (b"direct.a", b"", b"", ""),
     ]
+
+
+async def test_what_is_sent_with_raw_headers_is_received_with_them(nats_server: NatsServer) -> None:
+    """The library reads on the other side what was written past it."""
+    client, reader = DirectClient(), Client()
+    await client.connect(nats_server.url)
+    await reader.connect(nats_server.url)
+    subscription = await reader.subscribe("raw.here")
+    await reader.flush()
+    await client.send("raw.here", b"body", "answer.there", b"NATS/1.0\r\nNats-Msg-Id: a-1\r\n\r\n")
+    message = await subscription.next_msg(timeout=5)
+    await client.close()
+    await reader.close()
+    assert (message.data, message.reply, message.headers) == (
+        b"body",
+        "answer.there",
+        {"Nats-Msg-Id": "a-1"},
+    )
+
+
+def test_an_identity_cannot_forge_a_header() -> None:
+    """A line end in it is refused before anything is sent."""
+    with pytest.raises(ValueError, match="line end"):
+        _headers(Entry("kst.a.ops.x", b"", "id\r\nNats-Rollup: all"))
 
 
 async def test_other_subscriptions_of_the_client_work_as_ever(nats_server: NatsServer) -> None:
