@@ -41,7 +41,7 @@ from kis_gateway.broker import (
 from kis_gateway.client.auth import Credentials
 from kis_gateway.errors import AuthenticationFailed, SubscriptionRefused
 from kis_gateway.feeds import feed_control
-from kis_gateway.feeds.feed_backoff import Backoff
+from kis_gateway.feeds.feed_backoff import MOST_PER_HOUR, Backoff
 from kis_gateway.feeds.feed_control import Answer, Registration
 from kis_gateway.feeds.feed_line import Line, LineLost
 from kis_gateway.feeds.feed_names import (
@@ -86,6 +86,7 @@ class KisFeed:
         idle_seconds: float = 60.0,
         queue_size: int = _QUEUE,
         record: Record | None = None,
+        connections_per_hour: int = MOST_PER_HOUR,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
@@ -108,7 +109,7 @@ class KisFeed:
         self._room.set()
         self._runner: asyncio.Task[None] | None = None
         self._line: Line | None = None
-        self._backoff = Backoff()
+        self._backoff = Backoff(connections_per_hour)
         self._lost_at: int | None = None
         self._up_since: int | None = None
 

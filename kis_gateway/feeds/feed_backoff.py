@@ -3,7 +3,8 @@
 KIS answers loops of connecting and closing with a block of address and app key, and a second
 session of a key is refused until the first one's slot has been freed, a while after its socket has
 gone. So pauses double, a key in use is waited for longer, and past a number of connections within
-one hour every further one waits long. A connection that held for a minute begins the count anew.
+one hour every further one waits long. A connection that held, with everything registered, for
+twenty seconds is no loop: the pauses begin anew.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _FIRST: Final = 2.0
 _LONGEST: Final = 60.0
 _FIRST_IN_USE: Final = 15.0
 _LONGEST_IN_USE: Final = 120.0
-_STABLE: Final = 60 * _SECOND
+_STABLE: Final = 20 * _SECOND
 
 MOST_PER_HOUR: Final = 12
 """Connections within an hour after which the pause is ``SLOWED``."""
@@ -29,7 +30,8 @@ SLOWED: Final = 300.0
 class Backoff:
     """The pauses of one feed. Instants are ns UTC, pauses seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_per_hour: int = MOST_PER_HOUR) -> None:
+        self._most_per_hour = most_per_hour
         self._pause = _FIRST
         self._opened: deque[int] = deque()
 
@@ -45,7 +47,7 @@ class Backoff:
 
     def slowed(self, at: int) -> bool:
         """Return whether there have been so many that the next one must wait long."""
-        return self.connections(at) >= MOST_PER_HOUR
+        return self.connections(at) >= self._most_per_hour
 
     def lost(self, at: int, *, up_since: int | None, in_use: bool) -> float:
         """Return how long to wait after a connection that ended at ``at``.

@@ -66,6 +66,7 @@ DAY: Final = date(2026, 11, 20)
 ACCOUNT: Final = AccountId("storm")
 CASH: Final = 100_000_000
 SEED: Final = 7
+TRADES_PER_MINUTE: Final = 40
 SECOND: Final = 1_000_000_000
 CONFIGURATION: Final = Path(__file__).parents[2] / "deploy" / "config"
 
@@ -157,7 +158,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 def market(symbols: int) -> SyntheticMarket:
     """Return the storm's market; equal arguments give equal markets."""
-    return SyntheticMarket(DAY, symbols=symbols, seed=SEED)
+    return SyntheticMarket(DAY, symbols=symbols, seed=SEED, trades_per_bar=TRADES_PER_MINUTE)
 
 
 def _simulator_settings(secrets: Mapping[str, str]) -> SimulatorSettings:
@@ -260,7 +261,8 @@ async def _storm(
     ):
         log = await JetStreamLog.connect(server.url, ACCOUNT)
         clock.set_rate(setting.speed)
-        feed = KisFeed(settings, broker.credentials, clock)
+        # A line that is cut twice a minute would be given a rest before long.
+        feed = KisFeed(settings, broker.credentials, clock, connections_per_hour=1_000)
         try:
             async with asyncio.TaskGroup() as group:
                 oms = yaml.safe_load((CONFIGURATION / "oms.yaml").read_text("utf-8"))
