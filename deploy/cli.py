@@ -123,11 +123,19 @@ def simulator(
     trades_per_minute: Annotated[
         int, typer.Option(min=1, max=2_000, help="Trades a symbol and minute, at least.")
     ] = 30,
-    rest_port: Annotated[int, typer.Option(help="Port of the REST side, 0 for a free one.")] = 0,
-    ws_port: Annotated[int, typer.Option(help="Port of the WebSocket, 0 for a free one.")] = 0,
+    rest_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the REST side, 0 for a free one.")
+    ] = 0,
+    ws_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the WebSocket, 0 for a free one.")
+    ] = 0,
     admin_port: Annotated[
         int | None,
-        typer.Option(help="Port of the test bench, 0 for a free one. Default: no test bench."),
+        typer.Option(
+            min=0,
+            max=65_535,
+            help="Port of the test bench, 0 for a free one. Default: no test bench.",
+        ),
     ] = None,
     accounts: Annotated[
         Path | None,

@@ -108,6 +108,18 @@ class PortInUse(DeployError):
         self.port = port
 
 
+class PortGivenTwice(DeployError):
+    """Two services of one run were given the same port."""
+
+    def __init__(self, service: str, port: int) -> None:
+        super().__init__(
+            f"port {port} was given to {service} and to another service of this run",
+            "Give every service a port of its own, or 0 for a free one.",
+        )
+        self.service = service
+        self.port = port
+
+
 class DirectoryError(DeployError):
     """A data directory cannot be used."""
 

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from bus import SharedTime
-from deploy.errors import PortInUse
+from deploy.errors import PortGivenTwice, PortInUse
 from deploy.simulator_setup import Setup, market_of, start_of
 from events.calendar import TradingSession, next_session
 from events.calendar import session as session_on
@@ -219,13 +219,19 @@ def _require_free(settings: SimulatorSettings) -> None:
 
     Raises:
         PortInUse: somebody does.
+        PortGivenTwice: two services were to share one.
     """
     wanted = {
         "the REST side": settings.rest_port,
         "the WebSocket": settings.ws_port,
         "the test bench": settings.admin_port,
     }
+    given: set[int] = set()
     for name, port in wanted.items():
+        if port in given:
+            raise PortGivenTwice(name, port)
+        if port:
+            given.add(port)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

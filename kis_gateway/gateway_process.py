@@ -149,6 +149,7 @@ class GatewayProcess:
             publisher=self._publisher,
             conditions=self._conditions,
             time=time,
+            session=session,
             order=lambda: [slot.symbol for slot in self._slots.held],
             poll_s=settings.snapshot_poll_s,
         )

@@ -83,6 +83,9 @@ class Credentials:
         self._time = time
         self.on_refused: Callable[[str], None] | None = None
         """Told when KIS refuses the replacement of a refused token: what an operator must check."""
+        self.on_accepted: Callable[[], None] | None = None
+        """Told of the first call that KIS accepts, and of the first after ``on_refused``."""
+        self._acceptance_known = False
         self._stored = NOTHING
         self._refused = ""
         self._incident_until = 0
@@ -135,11 +138,19 @@ class Credentials:
         if now < self._incident_until:
             self._barred_until = now + _INCIDENT
             self._incident_until = 0
+            self._acceptance_known = False
             _log.error("kis_token_refused_again", key=self._settings.key_fingerprint)
             if self.on_refused is not None:
                 self.on_refused(_MISCONFIGURED)
         else:
             self._incident_until = now + _INCIDENT
+
+    def accepted(self, token: Secret) -> None:
+        """Take note that KIS carried out a call made with a token."""
+        if not self._acceptance_known and token.reveal() != self._refused:
+            self._acceptance_known = True
+            if self.on_accepted is not None:
+                self.on_accepted()
 
     async def keep_fresh(self) -> None:
         """Renew the token in the quiet hour of every day; runs until it is cancelled.

@@ -25,7 +25,7 @@ class ClientReports:
 
     def __init__(self, time: TimeSource) -> None:
         self._time = time
-        self._waiting: asyncio.Queue[CallRefusedTooFast | str] = asyncio.Queue()
+        self._waiting: asyncio.Queue[CallRefusedTooFast | str | None] = asyncio.Queue()
         self._ordinal = 0
 
     def throttled(self, call: str, code: str, interval_ns: int) -> None:
@@ -46,11 +46,18 @@ class ClientReports:
         """Report credentials that only an operator can put right."""
         self._waiting.put_nowait(detail)
 
+    def credentials_accepted(self) -> None:
+        """Report that KIS takes the credentials, be it again or for the first time."""
+        self._waiting.put_nowait(None)
+
     async def run(self, publisher: Publisher, conditions: Conditions) -> None:
         """Take reports to the log, for ever."""
         while True:
             report = await self._waiting.get()
-            if isinstance(report, str):
+            if report is None:
+                # Also what an earlier process reported is over then.
+                await conditions.recovered(CREDENTIALS, "KIS accepts the access token")
+            elif isinstance(report, str):
                 await conditions.degraded(CREDENTIALS, report)
             else:
                 await publisher.offer(report)

@@ -72,6 +72,7 @@ class KisBroker:
         self.credentials = Credentials(settings, self._http, time)
         """The token and approval key of this app key; the feed of the same key shares them."""
         self.credentials.on_refused = self.reports.credentials_refused
+        self.credentials.on_accepted = self.reports.credentials_accepted
         self._rest = RestClient(
             settings, self._http, self.credentials, self._limiter, time, record=record
         )

@@ -88,7 +88,10 @@ class Limiter:
         while (granted := self._core.grant(self._time.now())) is not None:
             ticket, grant = granted
             place = self._waiting.pop(ticket)
-            if not place.done():
+            if place.done():
+                # Its caller was cancelled a moment ago and has not noticed yet.
+                self._core.answered(grant, grant.at)
+            else:
                 place.set_result(grant)
 
     async def _wait(self, due: int | None) -> None:

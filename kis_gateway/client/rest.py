@@ -37,6 +37,9 @@ TOKEN_REFUSALS: Final = frozenset({"EGW00121", "EGW00122", "EGW00123"})
 CHECK_PREVIOUS: Final = frozenset({"EGW00301", "EGW00302"})
 QUERY_AGAIN: Final = frozenset({"EGW00316"})
 
+_GATEWAY: Final = "EGW"
+"""Codes of KIS's gateway, which stands before the system that takes orders in."""
+
 UNREACHABLE: Final = "UNREACHABLE"
 EXPIRED: Final = "EXPIRED"
 NO_TOKEN: Final = "NO_TOKEN"  # noqa: S105 - an outcome code, no secret
@@ -181,6 +184,8 @@ class RestClient:
         outcome = judge(call.name, response.status_code, response.content)
         if isinstance(outcome, Refused):
             self._note(call, outcome.code, grant, token)
+        elif isinstance(outcome, Envelope):
+            self._credentials.accepted(token)
         return outcome
 
     async def inquire(self, call: Call, parameters: Mapping[str, str]) -> Envelope:
@@ -235,6 +240,9 @@ class RestClient:
                 await self._time.sleep(min(_FIRST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE))
 
     async def _ask(self, call: Call, parameters: Mapping[str, str], *, continued: bool) -> _Reply:
+        # Before the place in the budget: those who wait a minute for a token would all leave in the
+        # same moment on places granted long ago, and one of them would hold up the ledger.
+        await self._token(call)
         grant = await self._limiter.acquire(call.priority, ledger=call.ledger)
         try:
             return await self._get(call, parameters, grant, continued=continued)
@@ -244,10 +252,7 @@ class RestClient:
     async def _get(
         self, call: Call, parameters: Mapping[str, str], grant: Grant, *, continued: bool
     ) -> _Reply:
-        try:
-            token = await self._credentials.token()
-        except AuthenticationFailed as error:
-            raise InquiryFailed(call.name, NO_TOKEN, str(error)) from error
+        token = await self._token(call)
         try:
             async with asyncio.timeout(self._time.timeout(_INQUIRY_TIMEOUT)):
                 response = await self._http.get(
@@ -267,6 +272,7 @@ class RestClient:
             raise _Repeatable("UNREADABLE", f"HTTP {status}, no answer of KIS") from error
         code = envelope.code
         if envelope.rt_cd == "0" and status < 300:
+            self._credentials.accepted(token)
             more = response.headers.get("tr_cont", "").strip() in ("F", "M")
             return _Reply(status, envelope, more)
         self._note(call, code, grant, token)
@@ -274,6 +280,12 @@ class RestClient:
         if code in temporary or (status >= 500 and not code):
             raise _Repeatable(code or "UNREADABLE", envelope.message)
         raise InquiryFailed(call.name, code or f"HTTP {status}", envelope.message)
+
+    async def _token(self, call: Call) -> Secret:
+        try:
+            return await self._credentials.token()
+        except AuthenticationFailed as error:
+            raise InquiryFailed(call.name, NO_TOKEN, str(error)) from error
 
     def _keep(self, call: Call, response: httpx.Response) -> None:
         if self._record is not None:
@@ -325,7 +337,8 @@ def judge(call: str, status: int, body: bytes) -> Envelope | Refused | Unknown:
         return Refused(code=code, message=envelope.message, throttled=True)
     if code in TOKEN_REFUSALS:
         return Refused(code=code, message=envelope.message)
-    if code in CHECK_PREVIOUS or status >= 500 or not envelope.rt_cd:
+    # Every other code of the gateway is no business refusal, whatever status it comes with.
+    if code.startswith(_GATEWAY) or status >= 500 or not envelope.rt_cd:
         return Unknown(reason=f"{call}: HTTP {status} {code} {envelope.message}".strip())
     if envelope.rt_cd != "0":
         return Refused(code=code or f"rt_cd {envelope.rt_cd}", message=envelope.message)

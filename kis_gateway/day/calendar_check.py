@@ -71,7 +71,7 @@ async def check_calendar(broker: Broker, day: date, folder: Path | None) -> Cale
     """Compare the coming days; ``folder`` keeps the broker's answer of the day."""
     path = None if folder is None else folder / f"market-days-{day:%Y%m%d}.json"
     kept = await asyncio.to_thread(_kept, path)
-    if kept is not None:
+    if kept is not None and day in kept:
         return CalendarVerdict(day=day, differences=_differences(kept))
     try:
         theirs = await broker.market_days(day)
@@ -80,6 +80,12 @@ async def check_calendar(broker: Broker, day: date, folder: Path | None) -> Cale
             day=day,
             differences={},
             unchecked=f"the broker's calendar could not be had: {error}",
+        )
+    if day not in theirs:
+        return CalendarVerdict(
+            day=day,
+            differences=_differences(theirs),
+            unchecked=f"the broker's calendar does not name {day:%Y-%m-%d}",
         )
     await asyncio.to_thread(_keep, path, theirs)
     return CalendarVerdict(day=day, differences=_differences(theirs))

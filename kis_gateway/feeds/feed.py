@@ -61,6 +61,9 @@ _ANSWER_TIMEOUT: Final = 10.0
 _CLOSE_TIMEOUT: Final = 1.0
 _PACE: Final = 0.1
 _QUEUE: Final = 20_000
+_OWN_NOTICES: Final = 1
+"""Registrations that are no feed of the market; they come first."""
+
 
 _log = structlog.get_logger()
 
@@ -195,12 +198,15 @@ class KisFeed:
         while True:
             self._up_since = None
             lost = await self._connection()
+            renewed = self._registrations.count > _OWN_NOTICES
             self._registrations.disconnected()
             _log.warning("kis_feed_lost", reason=str(lost))
             await self._reader.caught_up()
-            if self._lost_at is None:
-                self._lost_at = self._reader.last_frame
-                await self._put(FeedLost(at=self._lost_at, reason=str(lost)))
+            if self._lost_at is None or renewed:
+                # Also in the middle of restoring: what was acknowledged has been lost once more.
+                at = self._reader.last_frame
+                self._lost_at = at if self._lost_at is None else self._lost_at
+                await self._put(FeedLost(at=at, reason=str(lost)))
             now = self._time.now()
             if lost.in_use:
                 await self._put(KeyInUse(at=now, reason=str(lost)))

@@ -2,10 +2,14 @@
 
 Answers carry no request id: they are told apart by TR id, key and, from the code, direction. A
 second session of an app key is answered with ``OPSP8996`` and the TR id ``(null)``.
+
+What always holds: an answer that cannot be read is shown without its values, for they may be the
+key and iv of own notices or the login they are sent under.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 import msgspec
@@ -18,6 +22,17 @@ UNSUBSCRIBED: Final = frozenset({"OPSP0001", "OPSP0003"})
 APPROVAL_UNKNOWN: Final = frozenset({"OPSP0010", "OPSP0011", "OPSP9994"})
 SLOTS_FULL: Final = "OPSP0008"
 IN_USE: Final = "OPSP8996"
+
+_DATA: Final = (b"0", b"1")
+_WITHHELD: Final = "***"
+_TELLING: Final = frozenset({"tr_id", "encrypt", "rt_cd", "msg_cd", "msg1"})
+"""Fields whose values say what went wrong and are nobody's secret."""
+
+# A name and its value; the closing quote may be missing, and with it the rest of the text.
+_VALUE: Final = re.compile(
+    r'("([^"\\]*)"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^\s,{}\[\]"]+)', re.DOTALL
+)
+_LONG: Final = re.compile(r"[A-Za-z0-9+/=_-]{12,}")
 
 _PINGPONG: Final = "PINGPONG"
 _UNNAMED: Final = frozenset({"", "(null)"})
@@ -91,6 +106,14 @@ def command(approval: Secret, wanted: Registration, *, subscribe: bool) -> str:
     ).decode()
 
 
+def is_control(raw: bytes) -> bool:
+    """Return whether bytes from the server are no data frame but a JSON text, maybe a broken one.
+
+    Data frames begin with their encryption flag, ``0`` or ``1``.
+    """
+    return raw[:1] == b"{" or (raw[:1] not in _DATA and (b"{" in raw or b'"' in raw))
+
+
 def read(text: str) -> Ping | Answer:
     """Return what a JSON text from the server says.
 
@@ -100,11 +123,11 @@ def read(text: str) -> Ping | Answer:
     try:
         found = _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
-        raise MalformedFrame(f"a JSON text that KIS does not send: {error}", text) from error
+        raise MalformedFrame(f"a JSON text that KIS does not send: {error}", shown(text)) from error
     if found.header.tr_id == _PINGPONG:
         return Ping()
     if found.body is None:
-        raise MalformedFrame("an answer without body", text)
+        raise MalformedFrame("an answer without body", shown(text))
     output = found.body.output or _Output()
     return Answer(
         tr_id=found.header.tr_id,
@@ -114,3 +137,17 @@ def read(text: str) -> Ping | Answer:
         aes_key=output.key,
         iv=output.iv,
     )
+
+
+def shown(text: str) -> str:
+    """Return a text that could not be read as people may see it: its shape, codes and messages.
+
+    Every other value is withheld, and so is whatever is long enough to be a key, wherever a broken
+    text has put it.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        start, name, held = found.groups()
+        return f"{start}{held if name in _TELLING else _WITHHELD}"
+
+    return _LONG.sub(_WITHHELD, _VALUE.sub(value, text))

@@ -91,7 +91,7 @@ class FrameReader:
             line.frames += 1
             received = self.last_frame = now()
             unreadable = None
-            if raw[:1] == b"{":
+            if feed_control.is_control(raw):
                 try:
                     await self._control(line, raw.decode("utf-8", "replace"))
                     continue

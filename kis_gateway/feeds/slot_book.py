@@ -160,8 +160,9 @@ class SlotBook:
         self._full = len(self._held), at + _FULL_FOR
 
     def renewed(self) -> None:
-        """Take note that the session is a new one: earlier slots cannot be in the way."""
+        """Take note that the session is a new one: what was refused may be given there."""
         self._full = None
+        self._refused.clear()
 
     def plan(self, at: int) -> SlotPlan:
         """Return what is to change at an instant (ns UTC)."""

@@ -124,6 +124,8 @@ class SlotKeeper:
                 continue
             plan = self._plan()
             await self._show(plan)
+            if not plan.waiting:
+                await self._conditions.recovered(_FULL, "every wish has its slot")
             self.applied.set()
             if plan.due is None:
                 await self._changed.wait()

@@ -2,7 +2,8 @@
 
 What always holds: positions and working orders are asked for first, then the rest in the order of
 the slots; only symbols that are dark at that moment are asked for; an answer that comes after the
-feed speaks again is not published; a failed answer is a reported condition.
+feed speaks again is not published; a failed answer is a reported condition; nothing is asked for
+after the close, however long a feed stays away.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bus import TimeSource
 from events import Symbol
+from events.calendar import TradingSession
 from kis_gateway.broker import Broker
 from kis_gateway.conditions import Conditions
 from kis_gateway.errors import InquiryFailed
@@ -28,6 +30,7 @@ class SnapshotPoller:
         publisher: Publisher,
         conditions: Conditions,
         time: TimeSource,
+        session: TradingSession,
         order: Callable[[], Sequence[Symbol]],
         poll_s: float,
     ) -> None:
@@ -39,6 +42,7 @@ class SnapshotPoller:
         self._publisher = publisher
         self._conditions = conditions
         self._time = time
+        self._session = session
         self._order = order
         self._poll_s = poll_s
         self._dark: dict[Symbol, None] = {}
@@ -57,14 +61,19 @@ class SnapshotPoller:
             self._any.clear()
 
     async def run(self) -> None:
-        """Ask for ever."""
+        """Ask until the close, then return."""
         while True:
             await self._any.wait()
             begun = self._time.now()
+            if begun >= self._session.close_at:
+                await self._conditions.recovered("snapshots", "the session has ended")
+                return
             for symbol in self._round():
                 if symbol in self._dark:
                     await self._ask(symbol)
             await self._time.sleep_until(begun + round(self._poll_s * 1_000_000_000))
+            if not self._dark:
+                await self._conditions.recovered("snapshots", "no symbol is dark any more")
 
     def _round(self) -> list[Symbol]:
         place = {symbol: number for number, symbol in enumerate(self._order())}

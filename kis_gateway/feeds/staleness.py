@@ -40,8 +40,9 @@ _HALTED: Final = "58"
 _HISTORY: Final = 32
 _ENOUGH: Final = 8
 _DOUBLINGS: Final = 10
-_MOMENTS: Final = 2 * _SECOND
-"""A trade this soon after the acknowledgement is the first there was."""
+
+MOMENTS: Final = 2 * _SECOND
+"""How long after its acknowledgement a renewed subscription's first trade is waited for (ns)."""
 
 TRADE_FEEDS: Final = {
     Feed.TRADES: Venue.KRX,
@@ -147,9 +148,9 @@ class StalenessWatch:
         """Watch a subscription acknowledged at ``at``.
 
         Nothing before it can be missing unless it is ``renewed``: then volumes are compared with
-        that of the last trade before the line was lost. What the first trade misses was lost with
-        the line when it comes within moments; when it comes later, a part may have been lost since
-        the acknowledgement, which the broker's list of trades must show.
+        that of the last trade before the line was lost. A first trade within ``MOMENTS`` ends that
+        loss; what a later one misses was lost with the line or since the acknowledgement, which the
+        broker's list of trades must tell.
         """
         if feed in TRADE_FEEDS:
             known = self._watched.get((feed, symbol))
@@ -201,8 +202,14 @@ class StalenessWatch:
             watched.pauses.append(frame.at - before)
         watched.volume, watched.heard_at, watched.spoken = volume, frame.at, True
         watched.checked_at = watched.quiet = 0
+        if self._suspended.get(frame.symbol) and not frame.trades[-1].auction:
+            # Whoever said that it was halted need not have been heard saying that it is over.
+            self._suspend(frame.symbol, suspended=False, at=frame.at)
         renewed, watched.carried = watched.carried, False
-        if lost == 0 or (renewed and frame.at - before <= _MOMENTS):
+        if lost == 0:
+            return None
+        if renewed and frame.at - before <= MOMENTS:
+            # The first there was: with it ends the gap of the line that was lost.
             return None
         first = frame.trades[0]
         return Missing(

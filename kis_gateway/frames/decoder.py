@@ -113,10 +113,13 @@ class FrameDecoder:
             raise FrameNotRead(f"{tr_id}: no event type carries turnover by member firm", frame)
         reader = self._readers.get(tr_id)
         if reader is None or flag not in ("0", "1") or not 0 < count < _MOST_RECORDS:
+            own = tr_id in OWN_NOTICES
             raise MalformedFrame(
                 f"flag {flag[:8]!r}, TR {tr_id[:16]!r}, count {count_text[:8]!r}: not a feed of "
                 "ours",
-                frame,
+                # Without its count nobody can tell which columns are the person's.
+                f"{flag[:8]}|{tr_id}|{count_text[:8]}|***" if own else frame,
+                own_notice=own,
             )
         head = (Layout(tr_id, count, self._known[tr_id]), reader, flag == "1")
         if len(frame) - len(payload) == _HEAD:

@@ -160,5 +160,6 @@ class RestService:
 def _body(raw: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # RecursionError is how the decoder refuses brackets nested by the thousand.
         raise refused("OPSQ9997") from None

@@ -26,6 +26,7 @@ from deploy.errors import (
     InvalidClock,
     InvalidDate,
     NoSession,
+    PortGivenTwice,
     PortInUse,
     UnknownChoice,
 )
@@ -173,6 +174,24 @@ async def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
         request = SimulatorRequest(ws_port=taken.getsockname()[1], symbols=4, trades_per_minute=1)
         with pytest.raises(PortInUse, match="the WebSocket"):
             await run_days(set_up(request, TODAY), asyncio.Event(), print, print)
+
+
+async def test_a_port_given_to_two_services_is_refused_before_anything_starts() -> None:
+    """Free as it is, only one of them could have it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    request = SimulatorRequest(rest_port=port, ws_port=port, symbols=4, trades_per_minute=1)
+    with pytest.raises(PortGivenTwice, match=f"port {port} was given to the WebSocket"):
+        await run_days(set_up(request, TODAY), asyncio.Event(), print, print)
+
+
+@pytest.mark.parametrize("option", ["--rest-port", "--ws-port", "--admin-port"])
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_is_none_is_refused_as_an_option(option: str, port: str) -> None:
+    """Typer's own refusal, no traceback."""
+    result = CliRunner().invoke(app, ["simulator", option, port])
+    assert (result.exit_code, "Invalid value" in result.output) == (2, True)
 
 
 def test_help_ends_with_examples() -> None:

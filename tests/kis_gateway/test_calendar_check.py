@@ -77,3 +77,19 @@ async def test_a_comparison_that_could_not_be_made_is_a_condition_and_the_sessio
     log = await reported(verdict)
     assert [event.condition for event in of_type(log, Degraded)] == ["calendar-unchecked"]
     assert not any(tmp_path.glob("*"))  # noqa: ASYNC240 - a test folder, nothing waits
+
+
+async def test_an_answer_that_does_not_name_the_day_is_no_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day left out is neither open nor closed; it is not kept, so the next start asks again."""
+    broker = FakeBroker(ManualTime(OPEN))
+
+    async def other_days(_: date) -> dict[date, bool]:
+        return {date(2025, 9, 16): True}
+
+    monkeypatch.setattr(broker, "market_days", other_days)
+    verdict = await check_calendar(broker, MONDAY, tmp_path)
+    log = await reported(verdict)
+    assert [event.condition for event in of_type(log, Degraded)] == ["calendar-unchecked"]
+    assert not any(tmp_path.glob("*"))  # noqa: ASYNC240 - a test folder, nothing waits

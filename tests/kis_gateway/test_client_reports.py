@@ -9,7 +9,7 @@ import pytest
 
 from bus import ManualTime, MemoryLog, SystemTime
 from events import AccountId
-from events.ops import CallRefusedTooFast, Degraded
+from events.ops import CallRefusedTooFast, Degraded, Recovered
 from kis_gateway.client.client_reports import ClientReports
 from kis_gateway.client.kis_broker import KisBroker
 from kis_gateway.conditions import Conditions
@@ -72,3 +72,36 @@ async def test_a_call_that_kis_refuses_for_its_rate_is_reported_by_the_client(
         await asyncio.gather(*tasks, return_exceptions=True)
     (event,) = of_type(log, CallRefusedTooFast)
     assert (event.call, event.code, event.interval_ms) == ("inquire-balance", "EGW00201", 2)
+
+
+async def test_credentials_that_are_accepted_again_are_no_condition_and_a_next_refusal_is_news(
+    tmp_path: Path,
+) -> None:
+    """The first call that KIS carries out ends it, be it of this process or of the one before."""
+    time, log = SystemTime(), MemoryLog(ACCOUNT)
+    publisher = Publisher(log, "r1")
+    conditions = Conditions(publisher, time)
+    conditions.resume({"credentials"})
+    async with kis_double() as double, KisBroker(settings_for(double.url, tmp_path), time) as kis:
+        double.script = lambda _: Reply({"rt_cd": "0", "msg_cd": "MCA00000", "msg1": ""})
+        tasks = [
+            asyncio.create_task(publisher.run()),
+            asyncio.create_task(kis.reports.run(publisher, conditions)),
+        ]
+        for _ in range(2):
+            with pytest.raises(InquiryFailed, match="output2"):
+                await kis.balance()
+        await until(lambda: bool(of_type(log, Recovered)))
+        for _ in range(2):
+            token = await kis.credentials.token()
+            kis.credentials.invalidate(token)
+            kis.credentials._refused = ""  # KIS gives the same token out again
+        await until(lambda: bool(of_type(log, Degraded)))
+        kis.credentials._barred_until = 0
+        with pytest.raises(InquiryFailed, match="output2"):
+            await kis.balance()
+        await until(lambda: len(of_type(log, Recovered)) == 2)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert {event.condition for event in of_type(log, Recovered)} == {"credentials"}

@@ -612,3 +612,43 @@ async def test_no_secret_appears_in_logs(
     # The library cuts long texts in the middle, so the key's first characters are looked for.
     for secret in (APPROVAL[:12], APP_KEY, APP_SECRET):
         assert secret not in shown
+
+
+async def test_an_answer_that_cannot_be_read_shows_no_key_and_is_not_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Key and iv of own notices stay out of the log, the undecoded frames and the output."""
+    kept: list[bytes] = []
+    async with connected(tmp_path, record=lambda _, __, raw: kept.append(raw)) as (
+        line,
+        feed,
+        reader,
+    ):
+        await subscribe(feed, "005930")
+        whole = reply("OPSP0000", NOTICES, 7)
+        for text in (whole.replace('"msg1": "OPSP0000"', '"msg1": 0'), "\n" + whole[:-3]):
+            await line.connections[0].send(text)
+        rejected = [await reader.next() for _ in range(2)]
+    key, iv = keys_of(7)
+    shown = str(rejected) + str(kept) + "".join(capsys.readouterr())
+    assert all(isinstance(each, FrameRejected) for each in rejected)
+    for secret in (key, iv, NOTICES[1]):
+        assert secret not in shown
+
+
+async def test_a_line_lost_while_it_is_restored_is_said_to_be_lost_again(tmp_path: Path) -> None:
+    """What it had given back already is dark once more, and somebody must ask for its price."""
+    async with connected(tmp_path) as (line, feed, reader):
+        await subscribe(feed, "005930")
+        await subscribe(feed, "000660")
+        hynix = ("H0STCNT0", "000660")
+        line.answer = lambda number, _, wanted: (
+            "OPSP0007" if number == 2 and wanted == hynix else "OPSP0000"
+        )
+        await line.connections[0].close()
+        first, second, restored = [await reader.next() for _ in range(3)]
+    assert isinstance(first, FeedLost)
+    assert isinstance(second, FeedLost)
+    assert isinstance(restored, FeedRestored)
+    assert restored.lost_at == first.at <= second.at
+    assert "OPSP0007" in second.reason

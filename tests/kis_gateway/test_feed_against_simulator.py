@@ -135,6 +135,7 @@ class Rig:
             publisher=self.publisher,
             conditions=conditions,
             time=time,
+            session=day,
             order=lambda: [slot.symbol for slot in self.keeper.held],
             poll_s=3.0,
         )
@@ -277,7 +278,7 @@ async def test_a_budget_beyond_what_the_session_has_ends_with_what_it_gave(
         assert len(of_type(subject.log, SlotsChanged)) == 1
 
 
-async def test_a_cut_costs_each_symbol_the_time_from_its_last_frame_to_its_acknowledgement(
+async def test_a_cut_costs_each_symbol_the_time_from_its_last_frame_to_its_next(
     tmp_path: Path,
 ) -> None:
     """Positions come back first; prices are asked for meanwhile, minutes afterwards."""
@@ -286,6 +287,7 @@ async def test_a_cut_costs_each_symbol_the_time_from_its_last_frame_to_its_ackno
         await subject.until(lambda: len(of_type(subject.log, TradeFrame)) >= 5)
         await subject.bench.fault(kind="disconnect")
         await subject.until(lambda: any(isinstance(m, FeedRestored) for m in subject.received))
+        await subject.until(lambda: len(of_type(subject.log, FeedGap)) >= 2)
         again = {
             message.symbol: message
             for message in subject.received
@@ -297,8 +299,13 @@ async def test_a_cut_costs_each_symbol_the_time_from_its_last_frame_to_its_ackno
             gaps.setdefault(gap.symbols[0], gap)
         assert gaps.keys() == {HYNIX, SAMSUNG}
         for symbol, gap in gaps.items():
-            assert gap.ended_at == again[symbol].at
-        assert gaps[HYNIX].ended_at < gaps[SAMSUNG].ended_at
+            renewed = again[symbol].at
+            following = [
+                each.at
+                for each in of_type(subject.log, TradeFrame)
+                if each.symbol == symbol and renewed <= each.at <= renewed + 2 * SECOND
+            ]
+            assert gap.ended_at == (following[0] if following else renewed)
         last = [
             each.at
             for each in of_type(subject.log, TradeFrame)

@@ -58,6 +58,7 @@ class Rig:
             publisher=self.publisher,
             conditions=conditions,
             time=self.time,
+            session=SESSION,
             order=lambda: [HYNIX, SAMSUNG],
             poll_s=3.0,
         )
@@ -220,13 +221,38 @@ async def test_a_lost_line_costs_only_what_was_subscribed_and_each_its_own_time(
             subscribed(HYNIX, at=10),
             FeedRestored(at=OPEN + 10 * SECOND, lost_at=OPEN + 5 * SECOND),
         )
-        assert subject.gaps() == [(SAMSUNG, 4, 8), (SAMSUNG, 5, 9)]
+        await pass_time(subject.time, 11)
+        assert subject.gaps() == [(SAMSUNG, 5, 9), (SAMSUNG, 4, 8)]
         assert [gap.reason for gap in of_type(subject.log, FeedGap)] == [
-            "the feed was down (trades)",
             "the feed was down (quotes)",
+            "the feed was down (trades)",
         ]
         await pass_time(subject.time, 70)
         assert [each.symbol for each in of_type(subject.log, MinuteHistory)] == [SAMSUNG]
+
+
+async def test_a_trade_moments_after_the_acknowledgement_ends_the_gap() -> None:
+    """From frame to frame: whatever was lost between the two lies in it, on whichever line."""
+    async with rig() as subject:
+        await subject.send(subscribed(), trade(70_000, at=OPEN, volume=1))
+        await subject.send(FeedLost(at=OPEN, reason="reset"))
+        await subject.send(subscribed(at=10.5, silent_since=0))
+        await subject.send(trade(70_000, at=OPEN + 12 * SECOND, volume=10))
+        await pass_time(subject.time, 15)
+        assert subject.gaps() == [(SAMSUNG, 0.0, 12.0)]
+        assert subject.broker.asked.count(f"trades:{SAMSUNG}") == 0
+
+
+async def test_a_line_lost_again_ends_the_gap_before_with_its_acknowledgement() -> None:
+    """Two cuts within moments: two gaps, side by side."""
+    async with rig() as subject:
+        await subject.send(subscribed(), trade(70_000, at=OPEN, volume=1))
+        await subject.send(FeedLost(at=OPEN, reason="reset"))
+        await subject.send(subscribed(at=10, silent_since=0))
+        await subject.send(FeedLost(at=OPEN + 10 * SECOND, reason="reset"))
+        await subject.send(subscribed(at=14, silent_since=10))
+        await pass_time(subject.time, 17)
+        assert subject.gaps() == [(SAMSUNG, 0.0, 10.0), (SAMSUNG, 10.0, 14.0)]
 
 
 async def test_what_was_lost_with_the_line_is_not_told_again_for_the_next_one() -> None:
@@ -298,3 +324,33 @@ async def test_a_key_in_use_and_too_many_connections_are_conditions_until_the_fe
         assert subject.conditions() == ["feed", "app_key_in_use", "feed_reconnects"]
         await subject.send(FeedRestored(at=OPEN + SECOND, lost_at=OPEN))
         assert set(subject.recovered()) == {"feed", "app_key_in_use", "feed_reconnects"}
+
+
+async def test_a_failed_price_is_no_condition_any_more_once_every_feed_speaks() -> None:
+    """Nobody asks then; the next failure must be news again."""
+    async with rig() as subject:
+        await subject.send(subscribed(HYNIX))
+        subject.broker.failing.add(f"snapshot:{HYNIX}")
+        await subject.send(FeedLost(at=OPEN, reason="reset"))
+        assert subject.conditions() == ["feed", "snapshots"]
+        await subject.send(subscribed(HYNIX, at=1, silent_since=0))
+        await pass_time(subject.time, 3)
+        assert subject.recovered() == ["snapshots"]
+
+
+async def test_prices_are_asked_for_no_longer_than_the_session_lasts() -> None:
+    """A feed that does not come back after the close would cost calls all night."""
+    async with rig() as subject:
+        await subject.send(subscribed())
+        subject.broker.failing.add(f"snapshot:{SAMSUNG}")
+        await subject.send(FeedLost(at=OPEN, reason="reset"))
+        assert subject.broker.asked == [f"snapshot:{SAMSUNG}"]
+        subject.time._now = SESSION.close_at - 3 * SECOND
+        await pass_time(subject.time, 1)
+        during = len(subject.broker.asked)
+        assert during > 1
+        await pass_time(subject.time, 10)
+        asked = len(subject.broker.asked)
+        await pass_time(subject.time, 60)
+        assert len(subject.broker.asked) == asked <= during + 1
+        assert subject.recovered() == ["snapshots"]

@@ -535,3 +535,11 @@ def test_encoded_books_come_back_whatever_the_width(
             bid_quantities=tuple(quantity for _, quantity in bids),
         ),
     )
+
+
+def test_an_own_notice_with_a_head_that_cannot_be_is_known_as_one_and_shows_nobody() -> None:
+    """Orders must be asked for; login and account stay out of the report."""
+    with pytest.raises(MalformedFrame) as caught:
+        FrameDecoder("1234567801").decode("0|H0STCNI0|000|login^1234567801^0000012345", 1)
+    assert caught.value.own_notice
+    assert caught.value.frame == "0|H0STCNI0|000|***"

@@ -419,3 +419,21 @@ async def test_closing_cancels_who_still_waits() -> None:
     await limiter.aclose()
     outcome = (await asyncio.gather(waiting, return_exceptions=True))[0]
     assert isinstance(outcome, asyncio.CancelledError)
+
+
+async def test_a_turn_given_to_a_caller_just_cancelled_does_not_block_the_ledger() -> None:
+    """Cancelled, but not yet woken up to notice: nobody will report an answer for that turn."""
+    time = ManualTime(START)
+    limiter = Limiter(ONE_A_SECOND, time)
+    limiter.answered(await limiter.acquire(Priority.BALANCE, ledger=True))
+    dead = asyncio.create_task(limiter.acquire(Priority.EXECUTIONS, ledger=True))
+    await asyncio.sleep(0)
+    time._now += SECOND
+    dead.cancel()
+    limiter._hand_out()  # before the cancelled task runs
+    await asyncio.gather(dead, return_exceptions=True)
+    alive = asyncio.create_task(limiter.acquire(Priority.BALANCE, ledger=True))
+    await asyncio.sleep(0)
+    await time.advance(1.0)
+    assert (await asyncio.wait_for(alive, 5)).at == START + 2 * SECOND
+    await limiter.aclose()

@@ -92,6 +92,8 @@ CASES = [
     (500, refused("EGW00301", "연결시간이 초과하였습니다. 직전 거래를 확인하세요"), "unknown"),
     (500, refused("EGW00302"), "unknown"),
     (200, refused("EGW00302"), "unknown"),
+    (200, refused("EGW00316"), "unknown"),
+    (400, refused("EGW00399"), "unknown"),
     (500, refused("EGW02004"), "unknown"),
     (500, ok(), "unknown"),
     (502, {}, "unknown"),
@@ -400,3 +402,38 @@ async def test_calls_share_an_open_connection() -> None:
         )
     assert first == second
     assert len(set(together)) == 2
+
+
+class Held(Hasty):
+    """Holds whoever waits for an instant until ``go``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.waiting = asyncio.Event()
+        self.ahead = 0
+
+    def now(self) -> int:
+        return super().now() + self.ahead
+
+    async def sleep_until(self, at: int) -> None:
+        self.waiting.set()
+        await self.go.wait()
+
+
+async def test_who_waits_for_a_token_takes_no_place_in_the_budget(tmp_path: Path) -> None:
+    """A minute later all of them would leave at once, and the ledger would have stood still."""
+    time = Held()
+    async with kis_double() as double, open_http() as http:
+        settings = settings_for(double.url, tmp_path)
+        limiter = Limiter(FAST, time)
+        rest = RestClient(settings, http, Credentials(settings, http, time), limiter, time)
+        double.tokens = [Reply({"error_code": "EGW00133", "error_description": "1분당 1회"}, 403)]
+        asked = asyncio.create_task(rest.inquire(calls.BALANCE, {}))
+        await time.waiting.wait()
+        assert limiter._core.calls._seen_by == {}
+        assert limiter._core.ledger._seen_by == {}
+        time.ahead = 120_000_000_000
+        time.go.set()
+        assert (await asked).rt_cd == "0"
+        await limiter.aclose()

@@ -257,7 +257,7 @@ async def test_a_lost_feed_is_a_condition_and_its_return_brings_gaps_and_fresh_i
                 )
             )
         await process.feed.queue.put(FeedRestored(at=OPEN + 9 * SECOND, lost_at=OPEN + SECOND))
-        await until(lambda: bool(of_type(log, Recovered)))
+        await until(lambda: bool(of_type(log, Recovered)) and len(of_type(log, FeedGap)) == 2)
         assert [
             (gap.symbols, gap.begun_at - OPEN, gap.ended_at - OPEN) for gap in of_type(log, FeedGap)
         ] == [((SAMSUNG,), SECOND, 8 * SECOND), ((HYNIX,), 0, 9 * SECOND)]

@@ -313,6 +313,7 @@ async def test_a_paper_key_gets_quotations_but_no_trading_on_the_real_service() 
         assert quote["rt_cd"] == "0"
         balance = await bench.trading("inquire-balance", "TTTC8434R")
         assert (balance.status_code, balance.json()["msg_cd"]) == (500, "EGW02004")
+        assert balance.json()["msg1"] == "실전투자 도메인은 모의투자 앱키로 호출하실 수 없습니다."
 
 
 async def _fresh_order(bench: Bench, tr_id: str) -> str:

@@ -408,3 +408,28 @@ async def test_positions_carried_into_the_session_are_subscribed_first() -> None
     own = OpeningAllocation(strategy=StrategyId("_EXTERNAL_"), symbol=C, quantity=1, cost=1)
     async with keeper(log, feed, SlotBook(2, {KMP: (A, B)}), carried, own):
         assert feed.commands == ["+trades:00000D", "+trades:00000A"]
+
+
+async def test_a_new_session_is_asked_again_for_what_the_last_one_refused() -> None:
+    """A position must not stay dark because of one refusal hours ago."""
+    log, feed = MemoryLog(ACCOUNT), FakeFeed()
+    feed.refused.add(A)
+    async with keeper(log, feed, SlotBook(2, {KMP: (A, B)})) as subject:
+        await until(lambda: len(feed.subscribed) == 1)
+        feed.refused.clear()
+        await subject.renewed()
+        await until(lambda: len(feed.subscribed) == 2)
+        await until(lambda: bool(of_type(log, Recovered)))
+
+
+async def test_a_full_session_is_over_as_soon_as_nothing_waits_for_a_slot() -> None:
+    """Also where fewer slots are wanted than the budget has."""
+    log, feed, time = MemoryLog(ACCOUNT), FakeFeed(), ManualTime(OPEN)
+    feed.refusal = "OPSP0008"
+    feed.refused.add(A)
+    async with keeper(log, feed, SlotBook(2, {KMP: (A,)}), time=time) as subject:
+        feed.refused.clear()
+        await subject.renewed()
+        await until(lambda: len(feed.subscribed) == 1)
+        await until(lambda: bool(of_type(log, Recovered)))
+        assert [event.condition for event in of_type(log, Recovered)] == ["slots-full"]

@@ -105,17 +105,6 @@ def test_after_a_renewal_the_first_trade_shows_what_may_be_missing_since_it() ->
     )
 
 
-def test_what_a_trade_misses_moments_after_a_renewal_was_lost_with_the_line() -> None:
-    """It is the first there was; only a later one may have had company on the new line."""
-    watch = watching()
-    watch.trade(frame(1, (10, 10)))
-    watch.subscribe(Feed.TRADES, SAMSUNG, OPEN + 5 * SECOND, renewed=True)
-    assert watch.trade(frame(7, (1, 31))) is None
-    assert watch.trade(frame(8, (1, 33))) == Missing(
-        symbol=SAMSUNG, begun_at=OPEN + 7 * SECOND, ended_at=OPEN + 8 * SECOND, shares=1
-    )
-
-
 def test_a_volume_that_starts_again_claims_nothing() -> None:
     """A new day begins at 0."""
     watch = watching()
@@ -258,3 +247,15 @@ def test_exactly_the_shares_that_were_dropped_are_missing(
         if missing is not None:
             assert last_end <= missing.begun_at < missing.ended_at == OPEN + second * SECOND
             last_end = missing.ended_at
+
+
+def test_a_trade_ends_a_halt_whose_end_was_never_told() -> None:
+    """Else the silence of an issue that was halted once would not count for the rest of the day."""
+    watch = watching()
+    watch.operate(
+        VolatilityInterruption(at=OPEN, symbol=SAMSUNG, active=True, reference_price=70_000)
+    )
+    assert stale_at(watch, 130) == []
+    lively(watch, 160)
+    assert stale_at(watch, 189) == []
+    assert stale_at(watch, 190) == [SAMSUNG]

@@ -78,10 +78,9 @@ def inquire_daily_index_chart(venue: Venue, call: Call) -> Answer:
 def inquire_index_timeprice(venue: Venue, call: Call) -> Answer:
     """Return an index every so many seconds, newest first."""
     index = index_of(call)
-    seconds = int(call.text("FID_INPUT_HOUR_1", "60") or "60")
-    rows = _steps(
-        venue, "inquire-index-timeprice", "bsop_hour", max(1, seconds) * _SECOND, index.code
-    )
+    asked = call.text("FID_INPUT_HOUR_1", "60")
+    step = max(1, int(asked)) if asked.isdecimal() else 60
+    rows = _steps(venue, "inquire-index-timeprice", "bsop_hour", step * _SECOND, index.code)
     return quoted(output=rows[:_TIME_ROWS])
 
 

@@ -6,11 +6,15 @@ Parameter names are case-insensitive; values must be text, numbers too.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from kis_gateway.simulator.calls.answers import refused, refused_by_text
 from kis_gateway.simulator.settings import Credentials
+
+_LONGEST: Final = 255
+"""Characters of a value; the longest documented one, a cursor, has 200."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,13 +30,15 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         """Return a parameter; without a default it must be there.
 
         Raises:
-            CallRefused: missing (APMP0001), or not text (OPSQ2002).
+            CallRefused: missing (APMP0001), not text or too long (OPSQ2002).
         """
         value = self.params.get(name, default)
         if value is None:
             raise refused("APMP0001", f"필수입력 항목이 누락되었습니다. [{name}]")
         if not isinstance(value, str):
             raise refused("OPSQ2002", f"ERROR INVALID INPUT_FIELD_TYPE [{name}]")
+        if len(value) > _LONGEST:
+            raise refused("OPSQ2002")
         return value.strip()
 
     def number(self, name: str) -> int:

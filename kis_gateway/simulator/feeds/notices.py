@@ -60,6 +60,11 @@ class Receipt(NamedTuple):
     accepted_as: str = "1"
     """1 received, 2 confirmed (amend, cancel, fill), 3 remainder of an IOC/FOK cancelled."""
 
+    @property
+    def of_order(self) -> bool:
+        """Whether it tells what became of a working order, not of the request for an amend."""
+        return self.fill or self.accepted_as == "3"
+
 
 def notice_record(order: OrderRecord, receipt: Receipt, *, hts_id: str, name: str, era: Era) -> str:
     """Return the plain record; ``name`` is the issue's name."""
@@ -69,7 +74,7 @@ def notice_record(order: OrderRecord, receipt: Receipt, *, hts_id: str, name: st
         order.number,
         order.original or "",
         "02" if order.side is Side.BUY else "01",
-        _ACTION_CODES[order.action],
+        _ACTION_CODES[Action.NEW if receipt.of_order else order.action],
         order.order_type.code,
         order.order_type.condition,
         order.symbol,

@@ -270,7 +270,8 @@ class Registrations:
 def _parse(text: str) -> tuple[dict[str, Any], FeedKey]:
     try:
         message = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
+        # RecursionError is how the decoder refuses brackets nested by the thousand.
         raise _RequestRefused("OPSP9999", _NOTHING) from None
     header = message.get("header") if isinstance(message, dict) else None
     if not isinstance(header, dict):
@@ -285,7 +286,8 @@ def _parse(text: str) -> tuple[dict[str, Any], FeedKey]:
         raise _RequestRefused("OPSP9991", _NOTHING)
     feed, key = wanted.get("tr_id"), wanted.get("tr_key")
     if not isinstance(feed, str) or not isinstance(key, str) or not key:
-        raise _RequestRefused("OPSP9990", FeedKey(str(feed), ""))
+        named = FeedKey(feed, "") if isinstance(feed, str) else _NOTHING
+        raise _RequestRefused("OPSP9990", named)
     return header, FeedKey(feed, key)
 
 

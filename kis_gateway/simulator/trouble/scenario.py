@@ -181,6 +181,8 @@ def read_scenario(text: str | bytes, source: str = "scenario") -> Scenario:
         raw: Any = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes only text
     except yaml.YAMLError as error:
         raise ScenarioError(f"{source} is no YAML: {error}") from error
+    except RecursionError:
+        raise ScenarioError(f"{source} is no scenario: it is nested too deeply") from None
     try:
         return msgspec.convert(raw, Scenario, strict=False)
     except msgspec.ValidationError as error:
