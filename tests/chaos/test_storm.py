@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from events import Symbol
+from events.market import TradeFrame
 from events.ops import FeedGap
 from events.trading import OrderAccepted, OrderSubmitting
 from kis_gateway.simulator.exchange.messages import MarketTrade
@@ -146,16 +147,16 @@ def test_every_lost_trade_lies_in_a_gap(case: Case) -> None:
 
 
 def test_no_gap_covers_what_was_received(case: Case) -> None:
-    """Between the bounds of a gap no trade of the symbol was received, and some were lost."""
-    wrong = []
-    for symbol, trades in case.storm.received().items():
-        instants = sorted(trades.values())
-        for gap in case.gaps_of(symbol):
-            # The exchange stamps whole seconds: those that touch a bound are left out.
-            first = bisect_left(instants, gap.begun_at + SECOND)
-            last = bisect_left(instants, gap.ended_at - SECOND)
-            if first < last:
-                wrong.append((symbol, gap.begun_at, gap.ended_at, last - first))
+    """Strictly between the bounds of a gap no frame of the symbol arrived."""
+    arrived: dict[Symbol, list[int]] = defaultdict(list)
+    for frame in case.storm.of(TradeFrame):
+        arrived[frame.symbol].append(frame.at)
+    wrong = [
+        (symbol, gap.begun_at, gap.ended_at)
+        for symbol, instants in arrived.items()
+        for gap in case.gaps_of(symbol)
+        if bisect_right(instants, gap.begun_at) < bisect_left(instants, gap.ended_at)
+    ]
     assert wrong == []
 
 
