@@ -38,6 +38,14 @@ _NOTICE: Final = "notice"
 _TURN: Final = 32
 """Frames decoded before the other tasks get their turn."""
 
+_MANY: Final = 1_400
+"""Frames in a wall second above which they are taken together: every step of a frame's way to the
+log costs more to wake up for than to do, and a millisecond later is early enough for a burst."""
+
+_COMPANY: Final = 0.001
+_LOOK: Final = 0.02
+"""Wall seconds for which they are gathered, and between two looks at their rate."""
+
 _log = structlog.get_logger()
 
 
@@ -107,6 +115,8 @@ class FrameReader:
     async def decode(self) -> Never:
         """Turn received frames into messages for ever."""
         count = 0
+        loop = asyncio.get_running_loop()
+        since, before, busy = loop.time(), 0, False
         while True:
             while self._backlog:
                 await self._take(self._backlog[0])
@@ -117,6 +127,12 @@ class FrameReader:
                     await asyncio.sleep(0)  # lets ``receive`` answer; no protocol time passes
             self._arrived.clear()
             await self._arrived.wait()
+            now = loop.time()
+            if now - since >= _LOOK:
+                busy = count - before > _MANY * (now - since)
+                since, before = now, count
+            if busy:
+                await asyncio.sleep(_COMPANY)  # wall time: it is this machine that is busy
 
     async def caught_up(self) -> None:
         """Return once everything received so far has been decoded and taken."""
