@@ -39,7 +39,7 @@ PURE: Final = (
     "kis_gateway/day/instruments.py",
     "kis_gateway/day/master_records.py",
     "kis_gateway/client/limiter_core.py",
-    "kis_gateway/client/budget.py",
+    "kis_gateway/budget.py",
 )
 """Folders and files that must be pure, relative to the repository."""
 

@@ -9,7 +9,7 @@ One gateway process owns an app key. KIS field names stop in this room; what lea
 - ``day``        sessions and clock, opening, instruments, polled figures
 - ``simulator``  a KIS server with a matching exchange inside
 
-``service`` ties them together; ``broker`` holds the ports between them.
+``service`` ties them together; ``broker`` holds the ports between them, ``kis_broker`` fills one.
 
     async with KisBroker(settings, time) as broker:
         feed = KisFeed(settings, broker.credentials, time)
@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kis_gateway.api import KisApi
-    from kis_gateway.client.kis_broker import KisBroker
     from kis_gateway.day.opening import StrategyUniverse
     from kis_gateway.errors import GatewayError, SettingsError
     from kis_gateway.feeds.feed import KisFeed
+    from kis_gateway.kis_broker import KisBroker
     from kis_gateway.service import run_gateway
     from kis_gateway.service_settings import GatewaySettings
     from kis_gateway.settings import KisSettings, from_environment
@@ -49,7 +49,7 @@ _HOMES = {
     "GatewayError": "errors",
     "GatewaySettings": "service_settings",
     "KisApi": "api",
-    "KisBroker": "client.kis_broker",
+    "KisBroker": "kis_broker",
     "KisFeed": "feeds.feed",
     "KisSettings": "settings",
     "SettingsError": "errors",

@@ -22,7 +22,7 @@ from events import calendar
 from events.market import SessionOpened
 from events.ops import Degraded, ServiceStarted
 from kis_gateway.broker import Broker, MarketFeed
-from kis_gateway.client.budget import request_budget, require_room
+from kis_gateway.budget import request_budget, require_room
 from kis_gateway.client.client_reports import ClientReports
 from kis_gateway.conditions import SERVICE
 from kis_gateway.day.calendar_check import DIFFERS, CalendarVerdict, check_calendar

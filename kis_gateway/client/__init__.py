@@ -1,1 +1,1 @@
-"""KIS over REST: tokens, the call budget, one call and its outcome, the ``Broker`` port over it."""
+"""KIS over REST: tokens, the shared budget of calls, one call and its outcome."""

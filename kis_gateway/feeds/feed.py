@@ -40,17 +40,17 @@ from kis_gateway.broker import (
 )
 from kis_gateway.client.auth import Credentials
 from kis_gateway.errors import AuthenticationFailed, SubscriptionRefused
-from kis_gateway.feeds import feed_control
-from kis_gateway.feeds.feed_backoff import MOST_PER_HOUR, Backoff
-from kis_gateway.feeds.feed_control import Answer, Registration
-from kis_gateway.feeds.feed_line import Line, LineLost
-from kis_gateway.feeds.feed_names import (
+from kis_gateway.feed_names import (
     feed_of,
     registration_key,
     require_available,
     symbol_of,
     tr_of,
 )
+from kis_gateway.feeds import feed_control
+from kis_gateway.feeds.feed_backoff import MOST_PER_HOUR, Backoff
+from kis_gateway.feeds.feed_control import Answer, Registration
+from kis_gateway.feeds.feed_line import Line, LineLost
 from kis_gateway.feeds.feed_reader import FrameReader, Record
 from kis_gateway.feeds.feed_registrations import Registrations
 from kis_gateway.frames import NOTICES, PAPER_NOTICES, FrameDecoder

@@ -18,7 +18,7 @@ from events.market import (
     Venue,
 )
 from kis_gateway.broker import FeedMessage
-from kis_gateway.feeds.feed_names import index_name
+from kis_gateway.feed_names import index_name
 from kis_gateway.frames.layouts import Layout
 from kis_gateway.frames.reading import Kept, records
 from kis_gateway.frames.values import amount, change, hundredths, index_code, signed, unset, yes

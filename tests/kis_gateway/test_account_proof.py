@@ -8,8 +8,8 @@ import pytest
 
 from bus import SystemTime
 from kis_gateway.client.account_proof import prove_account
-from kis_gateway.client.kis_broker import KisBroker
 from kis_gateway.errors import AccountRefused
+from kis_gateway.kis_broker import KisBroker
 
 from .kis_double import (
     ACCOUNT,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bus import ManualTime, MemoryLog
 from events import AccountId
-from kis_gateway.client.budget import (
+from kis_gateway.budget import (
     HIGHEST_LOAD,
     Bucket,
     BudgetExceeded,

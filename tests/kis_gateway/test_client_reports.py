@@ -11,9 +11,9 @@ from bus import ManualTime, MemoryLog, SystemTime
 from events import AccountId
 from events.ops import CallRefusedTooFast, Degraded, Recovered
 from kis_gateway.client.client_reports import ClientReports
-from kis_gateway.client.kis_broker import KisBroker
 from kis_gateway.conditions import Conditions
 from kis_gateway.errors import InquiryFailed
+from kis_gateway.kis_broker import KisBroker
 from kis_gateway.publisher import Publisher
 
 from .fakes import of_type, until

@@ -17,7 +17,6 @@ from events.ops import Degraded, FeedGap, Recovered, SlotsChanged
 from events.prices import Board
 from events.signal import Feed, SlotPriority, SlotRequest, SlotsRequested
 from kis_gateway.broker import FeedMessage, FeedRestored, Subscribed
-from kis_gateway.client.kis_broker import KisBroker
 from kis_gateway.conditions import Conditions
 from kis_gateway.feeds.backfill import Backfill
 from kis_gateway.feeds.feed import KisFeed
@@ -26,6 +25,7 @@ from kis_gateway.feeds.slot_book import SlotBook
 from kis_gateway.feeds.slots import SlotKeeper
 from kis_gateway.feeds.snapshots import SnapshotPoller
 from kis_gateway.feeds.staleness import StalenessSettings
+from kis_gateway.kis_broker import KisBroker
 from kis_gateway.orders.order_writer import OrderWriter
 from kis_gateway.publisher import Publisher
 from kis_gateway.settings import KisSettings, Secret

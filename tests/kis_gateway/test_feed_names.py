@@ -7,7 +7,7 @@ import pytest
 from events import Symbol
 from events.signal import Feed
 from kis_gateway.errors import FeedUnavailable, SubscriptionRefused
-from kis_gateway.feeds.feed_names import (
+from kis_gateway.feed_names import (
     feed_of,
     registration_key,
     require_available,

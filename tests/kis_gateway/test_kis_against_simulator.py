@@ -26,8 +26,8 @@ from kis_gateway.broker import (
     Subscribed,
     Unknown,
 )
-from kis_gateway.client.kis_broker import KisBroker
 from kis_gateway.feeds.feed import KisFeed
+from kis_gateway.kis_broker import KisBroker
 from kis_gateway.settings import KisSettings, Secret
 
 from .kis_double import FAST

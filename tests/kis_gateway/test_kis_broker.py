@@ -24,8 +24,8 @@ from kis_gateway.broker import (
     Refused,
     Unknown,
 )
-from kis_gateway.client.kis_broker import KisBroker
 from kis_gateway.errors import FieldMissing, InquiryFailed
+from kis_gateway.kis_broker import KisBroker
 
 from .kis_double import KisDouble, Reply, Request, kis_double, ok, refused, settings_for
 from .test_rest import Hasty

@@ -15,7 +15,7 @@ from events.calendar import kst
 from events.trading import Side
 from kis_gateway.api import KisApi, WithSummary
 from kis_gateway.broker import Accepted
-from kis_gateway.client.kis_broker import KisBroker
+from kis_gateway.kis_broker import KisBroker
 from kis_gateway.settings import Environment, KisSettings, Secret
 from kis_gateway.simulator.settings import Environment as Imitated
 from tests.kis_gateway.kis_double import FAST
