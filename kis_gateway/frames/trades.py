@@ -69,7 +69,8 @@ class TradeReader:
         self._codes = kept.codes
         self._clock = kept.clock
         # Date and second of the last trade, as text, and its instant: most share them.
-        self._date = self._second = ""
+        self._date: str | None = None
+        self._second: str | None = None
         self._time = 0
         self._venue = venue
         self._opens_with_auction = venue is Venue.KRX

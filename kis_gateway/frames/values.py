@@ -66,7 +66,9 @@ class Clock:
     __slots__ = ("_clock", "_date", "_day_ends", "_midnight", "_since", "_today")
 
     def __init__(self) -> None:
-        self._date = self._clock = ""
+        # Not "": a blank field is no time, and must not pass for the one remembered.
+        self._date: str | None = None
+        self._clock: str | None = None
         self._midnight = self._since = 0
         self._today = self._day_ends = 0
 

@@ -298,6 +298,18 @@ def test_a_wrong_value_spoils_the_frame(old: str, new: str) -> None:
     assert caught.value.frame == text
 
 
+@pytest.mark.parametrize("column", [1, 33])
+def test_a_blank_time_or_date_is_refused_in_the_first_record_too(column: int) -> None:
+    """It must not pass for the one that the decoder remembers when it remembers none yet."""
+    fields = SAMSUNG.split("^")
+    fields[column] = ""
+    with pytest.raises(MalformedFrame):
+        decode(frame("^".join(fields)))
+    fields[1] = fields[33] = ""
+    with pytest.raises(MalformedFrame):
+        decode(frame("^".join(fields)))
+
+
 def test_shifted_columns_are_noticed() -> None:
     """With a column in front, prices would stand where the symbol belongs."""
     with pytest.raises(MalformedFrame):
