@@ -25,9 +25,8 @@ from events import Symbol
 from events.market import TradeFrame
 from events.signal import Feed
 from kis_gateway import KisBroker, KisFeed, from_environment
-from kis_gateway.broker import Balance, FrameRejected
-from kis_gateway.client.account_proof import mismatch
-from kis_gateway.errors import AccountRefused, InquiryFailed
+from kis_gateway.broker import FrameRejected
+from kis_gateway.client.account_proof import proved_balance
 from kis_gateway.settings import Environment, KisSettings
 
 TOKEN_FOLDER: Final = Path("~/.cache/kst").expanduser()
@@ -87,7 +86,7 @@ async def _check(settings: KisSettings, request: CheckRequest) -> CheckResult:
     time = SystemTime()
     TOKEN_FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with KisBroker(settings, time) as broker:
-        balance = await _balance(broker, settings)
+        balance = await proved_balance(broker, settings)
         asked = time.now()
         snapshot = await broker.snapshot(request.symbol)
         answered = time.now()
@@ -120,18 +119,6 @@ async def _subscribe(feed: KisFeed, request: CheckRequest) -> None:
             await feed.subscribe(Feed.TRADES, request.symbol)
     except TimeoutError as error:
         raise NoLiveFeed(request.websocket_url, _PATIENCE) from error
-
-
-async def _balance(broker: KisBroker, settings: KisSettings) -> Balance:
-    try:
-        return await broker.balance()
-    except InquiryFailed as error:
-        advice = mismatch(error)
-        if advice is None:
-            raise
-        raise AccountRefused(
-            str(settings.environment), settings.rest, error.code, advice
-        ) from error
 
 
 async def _listen(feed: KisFeed) -> tuple[int, int]:

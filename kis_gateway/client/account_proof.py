@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from kis_gateway.broker import Broker
+from kis_gateway.broker import Balance, Broker
 from kis_gateway.errors import AccountRefused, InquiryFailed
 from kis_gateway.settings import KisSettings
 
@@ -46,6 +46,24 @@ def mismatch(error: InquiryFailed) -> str | None:
     return _BY_CODE.get(error.code) or next(by_text, None)
 
 
+async def proved_balance(broker: Broker, settings: KisSettings) -> Balance:
+    """Ask for the balance once and return it: its answer proves the settings.
+
+    Raises:
+        AccountRefused: KIS's answer says that host, app key and account do not belong together.
+        InquiryFailed: no answer, which proves nothing.
+    """
+    try:
+        return await broker.balance()
+    except InquiryFailed as error:
+        advice = mismatch(error)
+        if advice is None:
+            raise
+        raise AccountRefused(
+            str(settings.environment), settings.rest, error.code, advice
+        ) from error
+
+
 async def prove_account(broker: Broker, settings: KisSettings) -> None:
     """Ask for the balance once and return if nothing contradicts the settings.
 
@@ -56,13 +74,8 @@ async def prove_account(broker: Broker, settings: KisSettings) -> None:
     """
     bound = _log.bind(environment=str(settings.environment), key=settings.key_fingerprint)
     try:
-        balance = await broker.balance()
+        balance = await proved_balance(broker, settings)
     except InquiryFailed as error:
-        advice = mismatch(error)
-        if advice is None:
-            bound.warning("kis_account_not_proved", code=error.code, reason=str(error))
-            return
-        raise AccountRefused(
-            str(settings.environment), settings.rest, error.code, advice
-        ) from error
+        bound.warning("kis_account_not_proved", code=error.code, reason=str(error))
+        return
     bound.info("kis_account_proved", holdings=len(balance.holdings))
