@@ -5,11 +5,11 @@ cumulative volume has jumped; a symbol is silent for longer than it should and t
 answer shows that volume moved meanwhile. A silence that the broker cannot be asked about is a
 condition until the symbol speaks; one in which nothing traded is none.
 
-What always holds: a gap names its symbol, begins with the last frame really received of it and ends
-with the next one, or with the acknowledgement when none follows within moments, or with the
-comparison that closes it; none is claimed for what was not subscribed, and no stretch twice. What
-went missing is filled with minutes from the broker, and while it goes missing its price is asked
-for.
+What always holds: a gap names its symbol and begins with the last frame really received of it. It
+is told as soon as the subscription is acknowledged anew, and goes on to the first frame when trades
+are missing by then, or to the comparison that closes it; none is claimed for what was not
+subscribed, and no stretch twice. What went missing is filled with minutes from the broker, and
+while it goes missing its price is asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
@@ -48,18 +48,14 @@ from kis_gateway.errors import InquiryFailed
 from kis_gateway.feeds.backfill import Backfill
 from kis_gateway.feeds.slot_book import Slot
 from kis_gateway.feeds.snapshots import SnapshotPoller
-from kis_gateway.feeds.staleness import (
-    MOMENTS,
-    TRADE_FEEDS,
-    Missing,
-    Stale,
-    StalenessSettings,
-    StalenessWatch,
-)
+from kis_gateway.feeds.staleness import Missing, Stale, StalenessSettings, StalenessWatch
 from kis_gateway.publisher import Publisher
 
 _SECOND: Final = 1_000_000_000
 _DOWN: Final = "the feed was down"
+_MOMENTS: Final = 2 * _SECOND
+"""How soon after its acknowledgement a renewed subscription's first trade ends the gap (ns)."""
+
 _LOOK_EVERY_S: Final = 5.0
 _GRACE_S: Final = 2.0
 """A frame that was on its way while the broker was asked has arrived after this long."""
@@ -69,14 +65,6 @@ _MOST_QUESTIONS: Final = 5
 
 _MUTE_LINE: Final = 30_000_000_000
 """No trade of any subscription for this long (ns) makes a proven silence that of the line."""
-
-
-class _Renewal(NamedTuple):
-    """A subscription acknowledged anew at ``at``, of which nothing came since ``since``."""
-
-    slot: Slot
-    since: int
-    at: int
 
 
 class FeedWatch:
@@ -106,8 +94,6 @@ class FeedWatch:
         self._stale: set[Slot] = set()
         self._claimed: dict[Slot, int] = {}
         self._before: dict[Slot, int] = {}
-        self._open: dict[Slot, _Renewal] = {}
-        self._renewals: asyncio.Queue[_Renewal] = asyncio.Queue()
         self._doubtful: asyncio.Queue[tuple[Slot, Missing]] = asyncio.Queue()
         self._logger = structlog.get_logger().bind(service=SERVICE)
         self.gaps = 0
@@ -167,24 +153,6 @@ class FeedWatch:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look())
             group.create_task(self._look_into_doubts())
-            group.create_task(self._end_renewals())
-
-    async def _end_renewals(self) -> None:
-        """End the gaps of renewed subscriptions of which nothing comes within moments."""
-        while True:
-            renewal = await self._renewals.get()
-            await self._time.sleep_until(renewal.at + MOMENTS)
-            if self._open.get(renewal.slot) is renewal:
-                await self._end_renewal(renewal.slot)
-
-    async def _end_renewal(self, slot: Slot, trade_at: int | None = None) -> None:
-        """Report a gap that waits for its end: a trade within moments, or its acknowledgement."""
-        renewal = self._open.pop(slot, None)
-        if renewal is None:
-            return
-        prompt = trade_at is not None and trade_at <= renewal.at + MOMENTS
-        until = trade_at if trade_at is not None and prompt else renewal.at
-        await self._report(slot, renewal.since, until, _DOWN)
 
     async def _look_into_doubts(self) -> None:
         """Tell what was lost on a renewed line from what was lost with the one before."""
@@ -235,21 +203,23 @@ class FeedWatch:
 
     async def _trade(self, frame: TradeFrame | VenueTradeFrame) -> None:
         missing = self._watch.trade(frame)
-        if missing is None and not self._stale and not self._open:
+        if missing is None and not self._stale:
             return
         feed = Feed.TRADES if isinstance(frame, TradeFrame) else Feed(f"{frame.venue}_trades")
         slot = Slot(feed, frame.symbol)
-        # From the last frame received to the next one: nothing between them was.
-        await self._end_renewal(slot, frame.at)
-        if missing is not None and missing.before_volume is not None:
-            self._doubtful.put_nowait((slot, missing))
-        elif missing is not None:
+        if missing is None:
+            pass
+        elif missing.before_volume is None:
             await self._report_missing(slot, missing, "the volume of a trade shows it")
+        elif missing.ended_at <= missing.begun_at + _MOMENTS:
+            # Not worth a question: the gap of the lost line reaches to this first frame.
+            await self._report(slot, missing.begun_at, missing.ended_at, _DOWN)
+        else:
+            self._doubtful.put_nowait((slot, missing))
         await self._speaks(slot, "trades come again")
 
     async def _subscribed(self, message: Subscribed) -> None:
         slot = Slot(message.feed, message.symbol)
-        await self._end_renewal(slot)
         since = message.silent_since
         reason = _DOWN
         if since is None and slot in self._before:
@@ -260,10 +230,7 @@ class FeedWatch:
         )
         if message.feed is Feed.TRADES:
             self._snapshots.end(message.symbol)
-        if message.silent_since is not None and slot.feed in TRADE_FEEDS:
-            renewal = self._open[slot] = _Renewal(slot, message.silent_since, message.at)
-            self._renewals.put_nowait(renewal)
-        elif since is not None:
+        if since is not None:
             await self._report(slot, since, message.at, reason)
         if slot in self._stale:
             await self._speaks(slot, "subscribed anew")

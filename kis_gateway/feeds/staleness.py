@@ -41,9 +41,6 @@ _HISTORY: Final = 32
 _ENOUGH: Final = 8
 _DOUBLINGS: Final = 10
 
-MOMENTS: Final = 2 * _SECOND
-"""How long after its acknowledgement a renewed subscription's first trade is waited for (ns)."""
-
 TRADE_FEEDS: Final = {
     Feed.TRADES: Venue.KRX,
     Feed.NXT_TRADES: Venue.NXT,
@@ -148,9 +145,8 @@ class StalenessWatch:
         """Watch a subscription acknowledged at ``at``.
 
         Nothing before it can be missing unless it is ``renewed``: then volumes are compared with
-        that of the last trade before the line was lost. A first trade within ``MOMENTS`` ends that
-        loss; what a later one misses was lost with the line or since the acknowledgement, which the
-        broker's list of trades must tell.
+        that of the last trade before the line was lost, and what the first trade misses may have
+        been lost with the line or since the acknowledgement.
         """
         if feed in TRADE_FEEDS:
             known = self._watched.get((feed, symbol))
@@ -207,9 +203,6 @@ class StalenessWatch:
             self._suspend(frame.symbol, suspended=False, at=frame.at)
         renewed, watched.carried = watched.carried, False
         if lost == 0:
-            return None
-        if renewed and frame.at - before <= MOMENTS:
-            # The first there was: with it ends the gap of the line that was lost.
             return None
         first = frame.trades[0]
         return Missing(

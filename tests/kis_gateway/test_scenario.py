@@ -166,7 +166,9 @@ def test_a_rate_of_two_percent_hits_about_two_percent() -> None:
 def test_a_fault_waits_for_its_call_its_account_and_its_issue() -> None:
     """And is used up by them alone."""
     board = FaultBoard()
-    board.arm(Fault(kind=FaultKind.DELAY, call="order-cash", account="1234567801", symbol="005930"))
+    board.enter(
+        Fault(kind=FaultKind.DELAY, call="order-cash", account="1234567801", symbol="005930")
+    )
     delay = FaultKind.DELAY
     assert not board.meet(delay, "inquire-price", account="1234567801", symbol="005930")
     assert not board.meet(delay, "order-cash", order=True, account="9" * 10, symbol="005930")

@@ -47,10 +47,6 @@ class FaultBoard:
             self._armed.setdefault(fault.kind, []).append(entry)
         return entry
 
-    def arm(self, fault: Fault) -> None:
-        """Let ``fault`` meet the next ``count`` matching calls."""
-        self.enter(fault)
-
     def end(self, number: int) -> None:
         """Let a fault wait no longer."""
         entry = self.caused[number - 1]
