@@ -279,15 +279,17 @@ class KisFeed:
         except ConnectionClosed as error:
             raise LineLost(f"closed: {error}") from error
         if subscribe:
-            await self._settle_subscription(wanted, answer)
+            await self._settle_subscription(wanted, answer, line.answered_at)
         elif answer.code in feed_control.UNSUBSCRIBED:
             self._registrations.given_back(wanted)
         else:
             raise LineLost(f"unsubscribing {wanted.tr_id}: {answer.code} {answer.message}")
 
-    async def _settle_subscription(self, wanted: Registration, answer: Answer) -> None:
+    async def _settle_subscription(
+        self, wanted: Registration, answer: Answer, answered_at: int
+    ) -> None:
         if answer.code in feed_control.SUBSCRIBED:
-            await self._acknowledge(wanted)
+            await self._acknowledge(wanted, answered_at)
             return
         reason = f"{wanted.tr_id}: {answer.code} {answer.message}"
         if answer.code == feed_control.IN_USE:
@@ -313,13 +315,13 @@ class KisFeed:
                 Unsubscribed(at=self._time.now(), feed=feed, symbol=symbol, refusal=reason)
             )
 
-    async def _acknowledge(self, wanted: Registration) -> None:
-        now = self._time.now()
-        silent_since = self._registrations.acknowledged(wanted, now)
+    async def _acknowledge(self, wanted: Registration, at: int) -> None:
+        # The instant of receipt: frames may follow before this task gets its turn.
+        silent_since = self._registrations.acknowledged(wanted, at)
         feed = feed_of(wanted.tr_id)
         if feed is not None:
             symbol = symbol_of(feed, wanted.key)
-            await self._put(Subscribed(at=now, feed=feed, symbol=symbol, silent_since=silent_since))
+            await self._put(Subscribed(at=at, feed=feed, symbol=symbol, silent_since=silent_since))
 
     async def _watch(self, line: Line) -> Never:
         while True:

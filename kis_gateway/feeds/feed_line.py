@@ -34,6 +34,8 @@ class Line:
         self.socket = socket
         self.frames = 0
         self.blocked = False
+        self.answered_at = 0
+        """When the newest answer to a command of ours came (ns UTC)."""
         self._given_up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._ciphers: dict[str, NoticeCipher] = {}
         self._in_flight: tuple[Registration, bool, asyncio.Future[Answer]] | None = None
@@ -68,8 +70,8 @@ class Line:
         finally:
             self._in_flight = None
 
-    def hear(self, answer: Answer) -> bool:
-        """Hand an answer to the command in flight; return whether it was for it."""
+    def hear(self, answer: Answer, at: int) -> bool:
+        """Hand an answer that came ``at`` to the command in flight; return if it was for it."""
         if answer.tr_id in (NOTICES, PAPER_NOTICES) and answer.aes_key:
             # Answers of other TRs carry a pair as well, which must not replace this one.
             self._ciphers[answer.tr_id] = NoticeCipher(answer.aes_key, answer.iv)
@@ -78,6 +80,7 @@ class Line:
         wanted, subscribe, future = self._in_flight
         if future.done() or not answer.concerns(wanted, subscribe=subscribe):
             return False
+        self.answered_at = at
         future.set_result(answer)
         return True
 

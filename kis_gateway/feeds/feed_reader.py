@@ -101,7 +101,7 @@ class FrameReader:
             unreadable = None
             if feed_control.is_control(raw):
                 try:
-                    await self._control(line, raw.decode("utf-8", "replace"))
+                    await self._control(line, raw.decode("utf-8", "replace"), received)
                     continue
                 except FrameError as found:
                     unreadable = found
@@ -147,14 +147,14 @@ class FrameReader:
             await self._worked.wait()
         line.blocked = False
 
-    async def _control(self, line: Line, text: str) -> None:
+    async def _control(self, line: Line, text: str, received: int) -> None:
         answer = feed_control.read(text)
         if isinstance(answer, Ping):
             try:
                 await line.socket.send(text)
             except ConnectionClosed as error:
                 raise LineLost(f"closed: {error}") from error
-        elif not line.hear(answer):
+        elif not line.hear(answer, received):
             _log.warning("kis_feed_unasked_answer", tr_id=answer.tr_id, code=answer.code)
 
     async def _take(self, received: _Received) -> None:
