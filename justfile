@@ -43,6 +43,14 @@ conformance *ARGS: environment client-environments
 storm: environment
     {{bin}}/python -m pytest -m "" -k hour tests/chaos/test_storm.py
 
+# Every state of the order protocol with two routers, crashes and lost messages; needs spin and gcc.
+model *ARGS: environment
+    {{bin}}/python -m tests.model {{ARGS}}
+
+# The ten invariants, the tests that prove each of them, and how they end now.
+invariants *ARGS: environment
+    {{bin}}/python -m tests.invariants {{ARGS}}
+
 # Figures for the claims of speed, as ratios within one run.
 bench: environment
     for file in tests/bench/bench_*.py; do {{bin}}/python -m "tests.bench.$(basename "$file" .py)"; done

@@ -59,7 +59,8 @@ def intent_id(
     """Return the id of a strategy's ``attempt``-th intent of one purpose in a symbol on a day.
 
     ``purpose`` is a single upper-case letter: ``E`` enter, ``X`` exit, ``R`` reduce, ``F`` flatten,
-    ``C`` cancel, ``M`` modify risk, ``T`` set target. ``attempt`` counts from 1.
+    ``C`` cancel, ``M`` modify risk, ``T`` set target; by the guard, on a strategy's behalf: ``S``
+    its stop was hit, ``L`` liquidate by a halt, ``W`` withdraw its buys. ``attempt`` counts from 1.
     """
     value = f"{trading_date}-{strategy}-{symbol}-{purpose}{attempt}"
     return IntentId(require_token("intent id", value))

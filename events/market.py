@@ -10,6 +10,7 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+from events.control import Halt
 from events.event import MarketEvent
 from events.identifiers import StrategyId, Symbol, TradingDate
 
@@ -408,12 +409,17 @@ class PhaseChanged(MarketEvent, frozen=True, kw_only=True, tag="PhaseChanged.1")
 
 
 class OpeningAllocation(msgspec.Struct, frozen=True, array_like=True):
-    """Shares a strategy carries into the session; ``cost`` is their total cost basis in won."""
+    """Shares a strategy carries into the session; ``cost`` is their total cost basis in won.
+
+    The stops are those in force when the session before ended, ``None`` where there is none.
+    """
 
     strategy: StrategyId
     symbol: Symbol
     quantity: int
     cost: int
+    protective_stop: int | None = None
+    hard_stop: int | None = None
 
 
 class SessionOpened(MarketEvent, frozen=True, kw_only=True, tag="SessionOpened.1"):
@@ -423,6 +429,8 @@ class SessionOpened(MarketEvent, frozen=True, kw_only=True, tag="SessionOpened.1
     ``closing_auction_at`` is the end of continuous trading. ``cash`` is orderable cash and
     ``equity`` cash plus holdings at the last close, both won. ``configuration`` holds every
     service's settings in force as JSON text by service name; secrets are never part of it.
+    ``halts`` and ``limits`` (see ``LimitsChanged``) are what was in force when the session before
+    ended and outlives it.
     """
 
     trading_date: TradingDate
@@ -434,6 +442,8 @@ class SessionOpened(MarketEvent, frozen=True, kw_only=True, tag="SessionOpened.1
     allocations: tuple[OpeningAllocation, ...]
     configuration: dict[str, str]
     code_version: str
+    halts: tuple[Halt, ...] = ()
+    limits: dict[str, int | float | str | None] = msgspec.field(default_factory=dict)
 
     @property
     def topic(self) -> str:

@@ -34,6 +34,9 @@ _DEPTH: dict[tuple[str, str], int] = {
     ("trading", "intent"): 3,
     ("trading", "decision"): 3,
     ("trading", "order"): 3,
+    ("trading", "execution"): 3,
+    ("trading", "stop"): 3,
+    ("trading", "lease"): 3,
     ("trading", "account"): 2,
     ("trading", "control"): 2,
 }

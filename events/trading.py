@@ -6,11 +6,14 @@
     (OrderHeld) ─▶ OrderSubmitting ─▶ OrderAccepted | OrderRejected | OrderUnknown
                                       │
                                       ▼
-    OrderFilled* ─▶ OrderClosed
+    OrderFilled* (FillCorrected) ─▶ OrderClosed
     CancelSubmitting ─▶ CancelAccepted | CancelRejected | CancelUnknown
 
-Everything about one order stands on its own subject, so "the last sequence of this order" is what
-optimistic concurrency checks.
+    ExecutionEnded: no further order of the intent follows, its last one is over
+
+One intent may need several orders, one after the other: slices, or a withdrawn order replaced at
+another price. Everything about one order stands on its own subject, so "the last sequence of this
+order" is what optimistic concurrency checks.
 """
 
 from __future__ import annotations
@@ -64,6 +67,14 @@ class OrderKind(StrEnum):
     MARKET = "market"
 
 
+class Route(StrEnum):
+    """Where an order is sent: KRX, NXT, or the broker's smart order routing over both."""
+
+    KRX = "krx"
+    NXT = "nxt"
+    SOR = "sor"
+
+
 class OrderState(StrEnum):
     """State of an order, see ``kis_gateway`` for the table of transitions."""
 
@@ -93,7 +104,9 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One check of a decision: the value it saw, the limit it holds, what it said.
 
     ``value`` and ``limit`` are in the check's own unit (won, ratio, count) or text; ``None`` means
-    that there was no data. ``note`` says what a reader needs beyond the numbers.
+    that there was no data. ``headroom`` is how far the value is from its limit in that unit,
+    negative beyond it, ``None`` where there is no distance. ``note`` says what a reader needs
+    beyond the numbers.
     """
 
     name: str
@@ -101,6 +114,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | float | str | None
     outcome: CheckOutcome
     note: str = ""
+    headroom: int | float | None = None
 
 
 class IntentSubmitted(Derived, frozen=True, kw_only=True, tag="IntentSubmitted.1"):
@@ -251,7 +265,8 @@ class OrderSubmitting(OrderEvent, frozen=True, kw_only=True, tag="OrderSubmittin
     """Write-ahead: durable before the call leaves, and the call leaves at most once.
 
     ``limit_price`` is ``None`` for a market order. ``cancel_at`` is when the router withdraws what
-    is left.
+    is left. ``epoch`` is that of the lease under which it was written. ``replaces`` is the order of
+    the same intent whose rest it takes over, ``None`` for a first order or a further slice.
     """
 
     cause: int
@@ -263,6 +278,9 @@ class OrderSubmitting(OrderEvent, frozen=True, kw_only=True, tag="OrderSubmittin
     quantity: int
     limit_price: int | None
     cancel_at: int
+    route: Route = Route.KRX
+    epoch: int = 0
+    replaces: OrderId | None = None
 
     @property
     def identity(self) -> str:
@@ -346,6 +364,29 @@ class OrderFilled(OrderEvent, frozen=True, kw_only=True, tag="OrderFilled.1"):
         return self.fill_id
 
 
+class FillCorrected(OrderEvent, frozen=True, kw_only=True, tag="FillCorrected.1"):
+    """The broker's books give another traded value for shares of an order than was booked.
+
+    ``amount``, ``fee`` and ``tax`` are what is to be added (won, may be negative) to what the
+    order's fills sum up to; ``quantity`` is the order's executed quantity, which stays.
+    """
+
+    ordinal: int
+    strategy: StrategyId
+    symbol: Symbol
+    side: Side
+    quantity: int
+    amount: int
+    fee: int
+    tax: int
+    reason: str
+
+    @property
+    def identity(self) -> str:
+        """One per order and ordinal (from 1)."""
+        return f"{self.order_id}-corrected{self.ordinal}"
+
+
 class OrderClosed(OrderEvent, frozen=True, kw_only=True, tag="OrderClosed.1"):
     """The order has left the book: ``state`` is cancelled, expired or filled.
 
@@ -411,6 +452,84 @@ class CancelUnknown(OrderEvent, frozen=True, kw_only=True, tag="CancelUnknown.1"
         return f"{self.order_id}-cancel{self.attempt}-unknown"
 
 
+class ExecutionEnded(Event, frozen=True, kw_only=True, tag="ExecutionEnded.1"):
+    """The router is done with an allowed intent: its orders are over and none will follow.
+
+    Until then the allowed quantity counts as working, whether an order of it works or not.
+    ``orders`` were begun, ``filled_quantity`` of ``quantity`` allowed shares were executed.
+    ``reason`` is stable: ``complete``, ``lifetime``, ``reprices_used``, ``expired``, ``refused``,
+    ``withdrawn``, ``session_closed``. An order found at the broker after this counts as working by
+    itself.
+    """
+
+    cause: int
+    intent_id: IntentId
+    strategy: StrategyId
+    symbol: Symbol
+    side: Side
+    quantity: int
+    filled_quantity: int
+    orders: int
+    reason: str
+
+    @property
+    def topic(self) -> str:
+        """``trading.execution.<intent id>``."""
+        return f"trading.execution.{self.intent_id}"
+
+    @property
+    def identity(self) -> str:
+        """Once per intent."""
+        return f"{self.intent_id}-ended"
+
+    @property
+    def unique_on_topic(self) -> bool:
+        """An execution ends once."""
+        return True
+
+
+class StopState(StrEnum):
+    """Where the protection of one allocation stands."""
+
+    ACTIVE = "active"
+    TRIGGERED = "triggered"
+    WAITING = "waiting"
+    SUBMITTED = "submitted"
+    DONE = "done"
+    FAILED = "failed"
+    MISSING = "missing"
+
+
+class StopChanged(Derived, frozen=True, kw_only=True, tag="StopChanged.1"):
+    """The protection of one allocation changed.
+
+    ``ACTIVE`` with its ``stop_price``; ``TRIGGERED`` by ``price``; ``WAITING`` for a session that
+    executes; ``SUBMITTED`` with the exit's ``intent_id``; ``DONE`` when no share is left;
+    ``FAILED`` when an exit ended with shares left (another attempt follows); ``MISSING`` when
+    shares have no stop. ``generation`` counts the stops an allocation has had, from 1.
+    """
+
+    strategy: StrategyId
+    symbol: Symbol
+    generation: int
+    state: StopState
+    quantity: int
+    stop_price: int | None
+    price: int | None
+    intent_id: IntentId | None = None
+    reason: str = ""
+
+    @property
+    def topic(self) -> str:
+        """``trading.stop.<symbol>``."""
+        return f"trading.stop.{self.symbol}"
+
+    @property
+    def identity(self) -> str:
+        """One per cause, strategy, symbol and state."""
+        return f"stop-{self.strategy}-{self.symbol}-{self.generation}-{self.cause}-{self.state}"
+
+
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
     """A broker position: shares held, shares that may be sold now, total cost in won."""
 
@@ -425,12 +544,15 @@ class AccountSnapshot(Event, frozen=True, kw_only=True, tag="AccountSnapshot.1")
     """What the broker says the account holds. Complete: a symbol not listed is not held.
 
     ``cash`` is orderable cash, ``equity`` cash after settlement plus holdings at last price, won.
+    ``deposits`` are the deposits after the settlements of today, the next and the second next
+    session (T, T+1, T+2), won, as far as the broker gives them.
     """
 
     trading_date: TradingDate
     cash: int
     equity: int
     holdings: tuple[Holding, ...]
+    deposits: tuple[int, ...] = ()
 
     @property
     def topic(self) -> str:
@@ -444,7 +566,11 @@ class AccountSnapshot(Event, frozen=True, kw_only=True, tag="AccountSnapshot.1")
 
 
 class DriftDetected(Event, frozen=True, kw_only=True, tag="DriftDetected.1"):
-    """Broker quantity and the sum of allocations disagree while no order of the symbol works."""
+    """Broker quantity and the allocations disagree while no order of the symbol works.
+
+    ``allocated_quantity`` is what strategies and ``_EXTERNAL_`` own. The difference belongs to
+    ``_UNKNOWN_`` from here on, negative when shares are missing.
+    """
 
     trading_date: TradingDate
     symbol: Symbol
@@ -463,7 +589,7 @@ class DriftDetected(Event, frozen=True, kw_only=True, tag="DriftDetected.1"):
 
 
 class DriftCleared(Event, frozen=True, kw_only=True, tag="DriftCleared.1"):
-    """Broker quantity and allocations agree again."""
+    """Broker quantity and allocations agree again, and ``_UNKNOWN_`` owns nothing of the symbol."""
 
     trading_date: TradingDate
     symbol: Symbol

@@ -1,0 +1,1 @@
+"""The order protocol as a model whose every state is visited."""
