@@ -51,6 +51,10 @@ model *ARGS: environment
 invariants *ARGS: environment
     {{bin}}/python -m tests.invariants {{ARGS}}
 
+# Drills: processes die at random and at every marked step, the books are compared after each time.
+chaos *ARGS: environment
+    {{bin}}/python -m tests.chaos {{ARGS}}
+
 # Figures for the claims of speed, as ratios within one run.
 bench: environment
     for file in tests/bench/bench_*.py; do {{bin}}/python -m "tests.bench.$(basename "$file" .py)"; done

@@ -13,6 +13,7 @@ from bus.errors import (
     DataDirectoryError,
     Divergence,
     IdentityReused,
+    LeaseLost,
     LogRegressed,
     LogUnavailable,
     RawBlockUnreadable,
@@ -20,6 +21,7 @@ from bus.errors import (
     StreamMismatch,
 )
 from bus.jetstream_log import JetStreamLog
+from bus.lease import BootTime, Holder, Lease, WallClock
 from bus.log import MAX_BATCH, Entry, Log, LogIdentity, Reader, Recorded, entry
 from bus.memory_log import MemoryLog
 from bus.nats_server import NatsServer, free_port
@@ -44,14 +46,18 @@ __all__ = [
     "AppendConflict",
     "AppendUnknown",
     "AuditReport",
+    "BootTime",
     "BusError",
     "DataDirectoryError",
     "Disagreement",
     "Divergence",
     "Entry",
     "Flaw",
+    "Holder",
     "IdentityReused",
     "JetStreamLog",
+    "Lease",
+    "LeaseLost",
     "Log",
     "LogIdentity",
     "LogRegressed",
@@ -78,6 +84,7 @@ __all__ = [
     "StreamMismatch",
     "SystemTime",
     "TimeSource",
+    "WallClock",
     "audit_log",
     "decode_block",
     "die_with_parent",

@@ -8,6 +8,7 @@ BusError
 ├── AppendConflict        somebody else wrote to the subject first
 ├── AppendUnknown         no answer; the entries may or may not be stored
 ├── IdentityReused        the same id was stored before with other bytes
+├── LeaseLost             another process may act in this one's place
 ├── Divergence            a processor derived something else than the log holds
 ├── RawBlockUnreadable    a block of undecoded frames that cannot be taken apart
 └── DataDirectoryError    the data directory cannot be used
@@ -99,6 +100,18 @@ class IdentityReused(BusError):
         )
         self.identity = identity
         self.sequence = sequence
+
+
+class LeaseLost(BusError):
+    """This process may not act any more; start it again, and it waits until it may."""
+
+    def __init__(self, name: str, epoch: int, reason: str) -> None:
+        super().__init__(
+            f"lease {name!r} of epoch {epoch} is lost ({reason}): another process may act now; "
+            "this one ends and is to be started again as its standby"
+        )
+        self.name = name
+        self.epoch = epoch
 
 
 class Divergence(BusError):

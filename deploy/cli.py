@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from deploy.controls import cli as controls
 from deploy.terminal import AsJson, Debug, reported
 
 DataDir = Annotated[
@@ -278,11 +279,13 @@ def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False, debug: Debug =
 @app.command(epilog="Example: kst status --json")
 @reported
 def status(*, data_dir: DataDir = None, as_json: AsJson = False, debug: Debug = False) -> int:
-    """Show how a run is doing, or how it ended: services, brakes, degradations, slots, figures."""
+    """Show how a run is doing, or how it ended: services, halts, degradations, slots, figures."""
     from deploy.status import status_command
 
     return status_command(data_dir, as_json=as_json)
 
+
+controls.register(app)
 
 raw: Final = typer.Typer(
     help="Undecoded frames of a run: what the broker sent, byte for byte.", no_args_is_help=True

@@ -8,11 +8,24 @@ still going or ended long ago. Amounts are won, quantities shares.
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import Final, NamedTuple
+from typing import Final
 
 from bus import Recorded
+from deploy.day_accounts import DayAccounts, Profit
+from deploy.event_text import halt_place
 from events import Delivery, Event, OrderId, StrategyId, Symbol, codec, subjects
-from events.control import ControlChanged
+from events.control import (
+    CancelRequested,
+    Halt,
+    HaltCleared,
+    HaltReleased,
+    HaltSet,
+    HaltTripped,
+    LeaseTaken,
+    LimitsChanged,
+    LimitsRefused,
+    SharesReallocated,
+)
 from events.errors import CodecError
 from events.market import SessionOpened
 from events.ops import (
@@ -31,6 +44,8 @@ from events.trading import (
     Decision,
     DriftCleared,
     DriftDetected,
+    ExecutionEnded,
+    FillCorrected,
     IntentApproved,
     IntentDeferred,
     IntentExpired,
@@ -46,30 +61,31 @@ from events.trading import (
     OrderState,
     OrderSubmitting,
     OrderUnknown,
-    Side,
+    StopChanged,
+    StopState,
 )
+from risk import Halts
 
 TOPICS: Final = ("market.session.*", "trading.>", "signal.>", "ops.>")
 """What the fold must be given, in log order."""
 
 _RECENT: Final = 8
-
-
-class Profit(NamedTuple):
-    """Result of the run in won; ``net = gross - fees - tax``.
-
-    ``gross`` is proceeds less purchases plus what is still held at its last known price, less the
-    cost of what was held at the open.
-    """
-
-    gross: int
-    fees: int
-    tax: int
-
-    @property
-    def net(self) -> int:
-        """Return what is left after fees and tax."""
-        return self.gross - self.fees - self.tax
+_TOLD_ORDER_STEPS: Final = (OrderFilled, FillCorrected, OrderClosed, OrderSubmitting, OrderUnknown)
+_STEERING: Final = (
+    DriftDetected,
+    DriftCleared,
+    SharesReallocated,
+    HaltSet,
+    HaltReleased,
+    HaltTripped,
+    HaltCleared,
+    LimitsChanged,
+    LimitsRefused,
+    CancelRequested,
+    LeaseTaken,
+    ExecutionEnded,
+    StopChanged,
+)
 
 
 class DaySummary:
@@ -85,12 +101,17 @@ class DaySummary:
         )
         self.reasons: Counter[tuple[str, str]] = Counter()
         self.fills = 0
-        self.halts: dict[tuple[str, str], str] = {}
+        self.halted: Counter[tuple[str, str]] = Counter()
+        """Halts that began, by (what they concern and what set them off, mode)."""
+        self.executions: Counter[str] = Counter()
+        """Executions that ended, by reason."""
         self.degraded: dict[tuple[str, str], str] = {}
         self.degradations: Counter[tuple[str, str]] = Counter()
         self.setups: Counter[tuple[str, str, str]] = Counter()
         """Setups that came into a state, by (strategy, state, reason)."""
-        self.drifting: dict[Symbol, tuple[int, int]] = {}
+        self.accounts = DayAccounts()
+        self.stops: dict[tuple[StrategyId, Symbol], StopChanged] = {}
+        """The guard's last word on the protection of each allocation."""
         self.divergences: list[DivergenceFound] = []
         self.set_aside = 0
         self.gaps = 0
@@ -99,11 +120,7 @@ class DaySummary:
         self.recent: deque[Delivery] = deque(maxlen=_RECENT)
         self._orders: dict[OrderId, OrderState] = {}
         self._quantities: dict[OrderId, int] = {}
-        self._held: Counter[Symbol] = Counter()
-        self._prices: dict[Symbol, int] = {}
-        self._cash_flow = 0
-        self._fees = 0
-        self._tax = 0
+        self._halts = Halts()
 
     def take(self, recorded: Recorded) -> None:
         """Take in the next entry."""
@@ -125,17 +142,12 @@ class DaySummary:
                 self._remember(recorded.sequence, event)
             case OrderEvent():
                 self._order(event)
-                if isinstance(event, OrderFilled | OrderClosed | OrderSubmitting | OrderUnknown):
+                if isinstance(event, _TOLD_ORDER_STEPS):
                     self._remember(recorded.sequence, event)
             case AccountSnapshot():
-                self._prices.update({h.symbol: h.last_price for h in event.holdings})
-            case DriftDetected():
-                self.drifting[event.symbol] = (event.broker_quantity, event.allocated_quantity)
-            case DriftCleared():
-                self.drifting.pop(event.symbol, None)
-            case ControlChanged():
-                self._control(event)
-                self._remember(recorded.sequence, event)
+                self.accounts.price(event)
+            case _ if isinstance(event, _STEERING):
+                self._steer(recorded.sequence, event)
             case _:
                 self._ops(recorded.sequence, event)
 
@@ -160,17 +172,37 @@ class DaySummary:
         return self.types["OrderSubmitting"]
 
     @property
+    def in_force(self) -> tuple[Halt, ...]:
+        """The halts in force."""
+        return self._halts.in_force
+
+    @property
+    def halts(self) -> dict[tuple[str, str], str]:
+        """The halts in force as text: (mode, what they concern) → reason."""
+        return {
+            (halt.mode.replace("_", " "), halt_place(halt)): halt.reason for halt in self.in_force
+        }
+
+    @property
+    def unprotected(self) -> list[StopChanged]:
+        """Allocations without a stop, or whose stop could not sell: the guard's last words."""
+        alarming = (StopState.MISSING, StopState.FAILED)
+        return [stop for stop in self.stops.values() if stop.state in alarming]
+
+    @property
+    def drifting(self) -> dict[Symbol, tuple[int, int]]:
+        """Drift that holds: (broker quantity, what strategies and account holder own)."""
+        return self.accounts.drifting
+
+    @property
     def holdings(self) -> dict[Symbol, int]:
-        """Shares held now by all strategies together; symbols without any are left out."""
-        return {symbol: shares for symbol, shares in sorted(self._held.items()) if shares}
+        """Shares held now by all owners together; symbols without any are left out."""
+        return self.accounts.holdings
 
     @property
     def profit(self) -> Profit:
         """The result so far."""
-        value = sum(
-            shares * self._prices.get(symbol, 0) for symbol, shares in self._held.items() if shares
-        )
-        return Profit(self._cash_flow + value, self._fees, self._tax)
+        return self.accounts.profit
 
     @property
     def blind_gates(self) -> list[tuple[StrategyId, str]]:
@@ -184,11 +216,8 @@ class DaySummary:
 
     def _open(self, event: SessionOpened) -> None:
         self.session = event
-        for allocation in event.allocations:
-            self._held[allocation.symbol] += allocation.quantity
-            self._cash_flow -= allocation.cost
-            if allocation.quantity:
-                self._prices[allocation.symbol] = allocation.cost // allocation.quantity
+        self._halts = Halts(event.halts)
+        self.accounts.open(event)
 
     def _decide(self, event: Decision) -> None:
         match event:
@@ -215,12 +244,17 @@ class DaySummary:
             case OrderUnknown():
                 self._orders[order] = OrderState.UNKNOWN
             case OrderAccepted():
-                if self._orders.get(order) in {OrderState.SUBMITTING, OrderState.UNKNOWN}:
+                waiting = {OrderState.SUBMITTING, OrderState.UNKNOWN}
+                if event.adopted:
+                    waiting.add(OrderState.REJECTED)
+                if self._orders.get(order) in waiting:
                     self._orders[order] = OrderState.ACCEPTED
             case OrderRejected():
                 self._orders[order] = OrderState.REJECTED
             case OrderFilled():
                 self._fill(event)
+            case FillCorrected():
+                self.accounts.correct(event)
             case OrderClosed():
                 self._orders[order] = event.state
 
@@ -230,19 +264,28 @@ class DaySummary:
         self._orders[event.order_id] = (
             OrderState.FILLED if complete else OrderState.PARTIALLY_FILLED
         )
-        sign = 1 if event.side is Side.BUY else -1
-        self._held[event.symbol] += sign * event.quantity
-        self._cash_flow -= sign * event.amount
-        self._fees += event.fee
-        self._tax += event.tax
-        self._prices[event.symbol] = event.price
+        self.accounts.fill(event)
 
-    def _control(self, event: ControlChanged) -> None:
-        key = (str(event.control), event.scope)
-        if event.active:
-            self.halts[key] = event.reason
-        else:
-            self.halts.pop(key, None)
+    def _steer(self, sequence: int, event: Event) -> None:
+        match event:
+            case DriftDetected() | DriftCleared() | SharesReallocated():
+                self.accounts.owners(event)
+            case HaltSet() | HaltReleased() | HaltTripped() | HaltCleared():
+                self._halt(event)
+            case ExecutionEnded():
+                self.executions[event.reason] += 1
+                if event.filled_quantity == event.quantity:
+                    return
+            case StopChanged():
+                self.stops[event.strategy, event.symbol] = event
+                if event.state is StopState.ACTIVE:
+                    return
+        self._remember(sequence, event)
+
+    def _halt(self, event: HaltSet | HaltReleased | HaltTripped | HaltCleared) -> None:
+        self._halts.take(event)
+        if isinstance(event, HaltSet | HaltTripped):
+            self.halted[halt_place(event), event.mode.replace("_", " ")] += 1
 
     def _ops(self, sequence: int, event: Event) -> None:
         match event:

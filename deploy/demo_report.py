@@ -102,7 +102,7 @@ def show(out: Console, outcome: Outcome, result: DemoResult) -> None:
         f"\nEverything is in {result.data_dir}\n"
         f"  just verify{where}\n      derive every decision again and compare, byte for byte\n"
         f"  just rebuild{where}\n      fold the read models again and compare their checksum\n"
-        f"  just status{where}\n      services, brakes, degradations, slots",
+        f"  just status{where}\n      services, halts, degradations, slots",
         markup=False,
         soft_wrap=True,
     )
@@ -125,12 +125,18 @@ def _table(outcome: Outcome, result: DemoResult) -> Table:
     for (decision, check), times in summary.reasons.most_common(_REASONS):
         table.add_row("", f"{times} {decision} by {check}")
     table.add_row("orders", _counts(result.orders) or "none")
+    table.add_row("executions", _counts(dict(summary.executions)) or "none")
     table.add_row("fills", str(result.fills))
     table.add_row("profit", f"gross {won(pnl['gross'])}, fees {won(pnl['fees'])}")
     table.add_row("", f"tax {won(pnl['tax'])}, net {won(pnl['net'])}")
     table.add_row(
         "exchange", f"{result.exchange['orders']} orders, {result.exchange['fills']} fills"
     )
+    for (place, mode), times in summary.halted.items():
+        table.add_row("halt", f"{times} × {place}, {mode}")
+    for symbol, times in sorted(summary.accounts.drifts.items()):
+        holds = "still holds" if symbol in summary.drifting else "over"
+        table.add_row("drift", f"{times} × {symbol}, {holds}")
     table.add_row("degradations", f"{result.degradations}, {len(summary.degraded)} still hold")
     time = f"{outcome.wall_seconds:.0f} s, {outcome.effective_speed:,.0f}× real time"
     table.add_row("time", time)

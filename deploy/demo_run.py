@@ -156,7 +156,7 @@ class DemoRun:
         stop = self._supervisor.stop
         await self._quiet(log)
         exchange = await ask_exchange(self._directory.manifest)
-        for name in ("gateway", *self._directory.manifest.strategies, "risk"):
+        for name in ("gateway", *self._directory.manifest.strategies, "guard", "risk"):
             await stop(name)
         await self._quiet(log)
         for name in ("projector", "auditor"):

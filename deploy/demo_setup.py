@@ -98,7 +98,7 @@ def services(directory: DataDirectory) -> list[ServiceSpec]:
     """
     secrets = demo_credentials()
     manifest = directory.manifest
-    names = ("nats", "postgres", "simulator", "gateway", "risk", *manifest.strategies)
+    names = ("nats", "postgres", "simulator", "gateway", "risk", "guard", *manifest.strategies)
     return [
         ServiceSpec(
             name=name,

@@ -100,8 +100,8 @@ def _figures(summary: DaySummary) -> Table:
         names = ", ".join(sorted({condition for _, condition in summary.degraded}))
         table.add_row(Text("degraded", style="yellow"), Text(names, style="yellow"))
     if summary.halts:
-        names = ", ".join(f"{control} {scope}" for control, scope in summary.halts)
-        table.add_row(Text("brakes", style="yellow"), names)
+        names = ", ".join(f"{place}, {mode}" for mode, place in summary.halts)
+        table.add_row(Text("halts", style="yellow"), names)
     return table
 
 

@@ -15,6 +15,20 @@ DeployError               what is wrong, and what to do about it
 │   └── NoRun             there is no run in it
 ├── UnknownStrategy       no strategy of that name
 ├── ConfigurationError    a missing, unknown, mistyped or contradictory key of a file
+├── CommandError          an operator's command that cannot be issued
+│   ├── NotRunning        no run follows the log
+│   ├── ReasonMissing     a command without a reason
+│   ├── HaltTargetMissing a halt of a strategy or symbol that names none
+│   ├── NoSuchHalt        nothing of the kind is in force
+│   ├── NothingNamed      a cancel that names nothing
+│   ├── NothingToAdopt    no unexplained or missing shares
+│   ├── TooFewShares      more than there are
+│   ├── StopNeeded        shares for a strategy without a stop
+│   ├── StopMisplaced     a stop that would sell at once
+│   ├── ChangeUnreadable  a change of limits that is no KEY=VALUE
+│   ├── LimitsNotTaken    the gate refused a change of limits
+│   ├── SessionNotOpen    there are no opening books yet
+│   └── PresenceTooSlow   signs of life further apart than the time-out allows
 ├── NoLiveFeed            the broker's live feed does not acknowledge a subscription
 ├── CrashLoop             a service ended again and again
 ├── ServiceFailed         a service ended in a way that a restart cannot mend
@@ -235,4 +249,126 @@ class NoLiveFeed(DeployError):
             f"no subscription was acknowledged within {seconds:.0f} s by {url or 'the live feed'}",
             "Check that no other program uses this app key (KIS allows one session) and that the "
             "port of the WebSocket is reachable.",
+        )
+
+
+class CommandError(DeployError):
+    """An operator's command that cannot be issued; nothing was appended unless it says so."""
+
+
+class NotRunning(CommandError):
+    """Nothing would follow a command."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"no run is going in {path}", "Commands are for a running day; see kst status."
+        )
+
+
+class ReasonMissing(CommandError):
+    """Every command is read again one day."""
+
+    def __init__(self) -> None:
+        super().__init__("no reason is given", 'Say why: --reason "…".')
+
+
+class HaltTargetMissing(CommandError):
+    """A halt of one strategy or symbol has to name it."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"a halt of scope {scope} names no {scope}",
+            f'For example: kst halt --scope {scope} --target NAME --reason "…".',
+        )
+
+
+class NoSuchHalt(CommandError):
+    """There is nothing to release."""
+
+    def __init__(self, wanted: str, in_force: Sequence[str]) -> None:
+        listed = "; ".join(in_force) or "none"
+        super().__init__(f"no halt of {wanted} is in force", f"In force: {listed}.")
+
+
+class NothingNamed(CommandError):
+    """A cancel of everything is asked for in so many words."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing is named to be withdrawn",
+            "Name an order id, --symbol or --strategy, or say --all.",
+        )
+
+
+class NothingToAdopt(CommandError):
+    """Broker and books agree in a symbol."""
+
+    def __init__(self, symbol: str, others: Sequence[str]) -> None:
+        listed = ", ".join(others) or "none"
+        super().__init__(
+            f"{symbol} has neither unexplained nor missing shares",
+            f"Symbols that have: {listed}. kst adopt lists them.",
+        )
+
+
+class TooFewShares(CommandError):
+    """More shares are to change owner than there are."""
+
+    def __init__(self, symbol: str, asked: int, there: int, what: str) -> None:
+        super().__init__(
+            f"{asked:,} shares of {symbol} are asked for and {there:,} {what}",
+            f"Ask for 1 to {there:,}." if there else "Name another owner.",
+        )
+
+
+class StopNeeded(CommandError):
+    """What a strategy owns is protected from the first moment on."""
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(
+            f"{symbol} is to belong to a strategy and no stop is given",
+            "Say at which price it is to be sold: --stop WON. Or --owner external.",
+        )
+
+
+class StopMisplaced(CommandError):
+    """The stop would sell at once, or never."""
+
+    def __init__(self, symbol: str, stop: int, price: int) -> None:
+        super().__init__(
+            f"a stop at {stop:,} won does not lie below the last price of {symbol}, {price:,} won",
+            "Choose a lower one.",
+        )
+
+
+class ChangeUnreadable(CommandError):
+    """A change of limits names a key and a value."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text!r} is no change of a limit", "Write KEY=VALUE: risk.max_position_pct=0.10."
+        )
+
+
+class LimitsNotTaken(CommandError):
+    """The change stands on the log and the gate has refused it; the limits are as before."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the risk gate refused the change: {reason}", "The limits are as before.")
+
+
+class SessionNotOpen(CommandError):
+    """The limits in force are those of a session."""
+
+    def __init__(self) -> None:
+        super().__init__("no session is open on this log", "Wait for the gateway to open the day.")
+
+
+class PresenceTooSlow(CommandError):
+    """One sign of life may get lost without a halt."""
+
+    def __init__(self, every_s: float, timeout_s: int) -> None:
+        super().__init__(
+            f"a sign of life every {every_s:g} s is too slow for a time-out of {timeout_s} s",
+            "Two must fit into the time-out: make --every smaller or --timeout larger.",
         )

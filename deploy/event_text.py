@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from events import Event, codec
 from events.calendar import kst
-from events.control import ControlChanged
+from events.control import (
+    EVERYTHING,
+    CancelRequested,
+    ControlEvent,
+    Halt,
+    HaltCleared,
+    HaltReleased,
+    HaltSet,
+    HaltTripped,
+    LeaseEvent,
+    LeaseReleased,
+    LeaseTaken,
+    LimitsChanged,
+    LimitsRefused,
+    OperatorPresent,
+    SharesReallocated,
+)
 from events.ops import (
     Degraded,
     DivergenceFound,
@@ -15,6 +31,10 @@ from events.ops import (
 )
 from events.trading import (
     Decision,
+    DriftCleared,
+    DriftDetected,
+    ExecutionEnded,
+    FillCorrected,
     IntentApproved,
     IntentDeferred,
     IntentExpired,
@@ -25,6 +45,7 @@ from events.trading import (
     OrderFilled,
     OrderSubmitting,
     OrderUnknown,
+    StopChanged,
 )
 
 
@@ -50,18 +71,101 @@ def describe(event: Event) -> str:
             return _decision(event)
         case OrderSubmitting():
             price = "at market" if event.limit_price is None else f"at {event.limit_price:,}"
-            return f"order {event.side} {event.quantity:,} {event.symbol} {price}"
+            instead = "" if event.replaces is None else f" instead of {event.replaces}"
+            return f"order {event.side} {event.quantity:,} {event.symbol} {price}{instead}"
         case OrderFilled():
             return f"filled {event.side} {event.quantity:,} {event.symbol} at {event.price:,}"
         case OrderUnknown():
             return f"outcome of {event.order_id} unknown: {event.reason}"
         case OrderClosed():
             return f"{event.order_id} {event.state}, {event.filled_quantity:,} filled"
-        case ControlChanged():
-            change = "on" if event.active else "off"
-            return f"{event.control} {event.scope} {change}: {event.reason}"
+        case ExecutionEnded():
+            done = f"{event.filled_quantity:,} of {event.quantity:,} by {event.orders} orders"
+            return f"{event.intent_id} ended, {event.reason}: {done}"
+        case FillCorrected() | StopChanged() | DriftDetected() | DriftCleared():
+            return _books(event)
+        case ControlEvent() | HaltTripped() | HaltCleared() | LimitsRefused():
+            return _control(event)
+        case LeaseEvent():
+            return _lease(event)
         case _:
             return _ops(event)
+
+
+def halt_place(halt: Halt | HaltSet | HaltTripped | HaltCleared | HaltReleased) -> str:
+    """Return what a halt concerns and what set it off, ``strategy KMP (operator)``."""
+    target = "" if halt.target == EVERYTHING else f" {halt.target}"
+    trigger = "all triggers" if halt.trigger is None else halt.trigger.replace("_", " ")
+    return f"{halt.scope.replace('_', ' ')}{target} ({trigger})"
+
+
+def _books(event: FillCorrected | StopChanged | DriftDetected | DriftCleared) -> str:
+    match event:
+        case FillCorrected():
+            change = f"{event.amount:+,} won, fee {event.fee:+,}, tax {event.tax:+,}"
+            return f"{event.order_id} corrected by {change}: {event.reason}"
+        case StopChanged():
+            return _stop(event)
+        case DriftDetected():
+            found = f"broker {event.broker_quantity:,}, owners {event.allocated_quantity:,}"
+            return f"drift in {event.symbol}: {found}"
+        case DriftCleared():
+            return f"drift in {event.symbol} is over"
+
+
+def _stop(event: StopChanged) -> str:
+    level = "" if event.stop_price is None else f" at {event.stop_price:,}"
+    price = "" if event.price is None else f", price {event.price:,}"
+    intent = "" if event.intent_id is None else f", {event.intent_id}"
+    reason = f": {event.reason}" if event.reason else ""
+    what = f"stop of {event.strategy} {event.symbol}{level} {event.state}"
+    return f"{what}, {event.quantity:,} shares{price}{intent}{reason}"
+
+
+def _control(event: ControlEvent | HaltTripped | HaltCleared | LimitsRefused) -> str:
+    match event:
+        case HaltSet():
+            mode = event.mode.replace("_", " ")
+            return f"{event.issued_by} halts {halt_place(event)}, {mode}: {event.reason}"
+        case HaltTripped():
+            mode = event.mode.replace("_", " ")
+            return f"halt {halt_place(event)}, {mode}, by rule {event.rule}: {event.reason}"
+        case HaltCleared():
+            return f"halt {halt_place(event)} is over: {event.reason}"
+        case HaltReleased():
+            return f"{event.issued_by} releases halt {halt_place(event)}: {event.reason}"
+        case LimitsChanged():
+            changes = ", ".join(
+                f"{key} {'as in the file' if value is None else value}"
+                for key, value in event.changes.items()
+            )
+            return f"{event.issued_by} changes limits, {changes}: {event.reason}"
+        case LimitsRefused():
+            return f"change of limits at sequence {event.cause} refused: {event.reason}"
+        case CancelRequested():
+            given = (event.order_id, event.strategy, event.symbol)
+            named = " ".join(part for part in given if part is not None) or "everything"
+            return f"{event.issued_by} withdraws orders of {named}: {event.reason}"
+        case SharesReallocated():
+            shares = f"{event.quantity:,} {event.symbol}"
+            move = f"from {event.source} to {event.target} for {event.cost:,} won"
+            return f"{event.issued_by} moves {shares} {move}: {event.reason}"
+        case OperatorPresent():
+            watched = f"for {event.timeout_s} s" if event.timeout_s else "and leaves"
+            return f"{event.issued_by} is present by {event.link} {watched}"
+        case _:
+            return codec.event_name(event)
+
+
+def _lease(event: LeaseEvent) -> str:
+    match event:
+        case LeaseTaken():
+            change = "taken"
+        case LeaseReleased():
+            change = "released"
+        case _:
+            change = "renewed"
+    return f"lease {event.name} {change} by {event.holder}, epoch {event.epoch}"
 
 
 def _decision(event: Decision) -> str:

@@ -1,4 +1,4 @@
-"""The pure deciders that can run: the risk gate and the strategies, by service name."""
+"""The pure deciders that can run: the risk gate, the guard and the strategies, by service name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bus import ProcessorFactory
 from deploy.errors import UnknownStrategy
 
 GATE: Final = "risk"
+GUARD: Final = "guard"
 
 
 def _kmp() -> ProcessorFactory:
@@ -21,6 +22,12 @@ def _gate() -> ProcessorFactory:
     from risk import gate_from_session
 
     return gate_from_session
+
+
+def _guard() -> ProcessorFactory:
+    from risk.guard import guard_from_session
+
+    return guard_from_session
 
 
 _STRATEGIES: Final[dict[str, Callable[[], ProcessorFactory]]] = {"kmp": _kmp}
@@ -48,10 +55,12 @@ def factory(service: str) -> ProcessorFactory:
     """
     if service == GATE:
         return _gate()
+    if service == GUARD:
+        return _guard()
     require_known((service,))
     return _STRATEGIES[service]()
 
 
 def factories(strategies: Sequence[str]) -> dict[str, ProcessorFactory]:
-    """Return the processors of a run by service name: its strategies and the gate."""
-    return {name: factory(name) for name in (*strategies, GATE)}
+    """Return the processors of a run by service name: its strategies, the guard and the gate."""
+    return {name: factory(name) for name in (*strategies, GUARD, GATE)}

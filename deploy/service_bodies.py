@@ -1,8 +1,8 @@
 """What each service of a run does: the rooms' run functions, wired to the run's directory.
 
 nats and postgres are servers; simulator stands for the broker and the exchange; gateway is the only
-one that speaks to it; risk and the strategies are pure processors; projector and auditor read. Each
-imports what it needs when it runs: nine processes start at once, on few cores.
+one that speaks to it; risk, guard and the strategies are pure processors; projector and auditor
+read. Each imports what it needs when it runs: ten processes start at once, on few cores.
 """
 
 from __future__ import annotations

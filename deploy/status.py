@@ -45,8 +45,9 @@ class SlotStatus(msgspec.Struct, frozen=True, kw_only=True):
 class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
     """Health of a run.
 
-    ``halts`` maps brakes in force to their reason, ``degraded`` conditions that still hold to their
-    detail. ``slots`` counts the subscriptions held and waiting, of the budget;
+    ``halts`` maps halts in force to their reason, ``degraded`` conditions that still hold to their
+    detail, ``drift`` symbols to what broker and owners have. ``unprotected`` names allocations
+    without a stop that works. ``slots`` counts the subscriptions held and waiting, of the budget;
     ``subscriptions`` names them.
     """
 
@@ -57,6 +58,8 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[ServiceStatus, ...]
     halts: dict[str, str]
     degraded: dict[str, str]
+    drift: dict[str, str]
+    unprotected: tuple[str, ...]
     divergences: int
     set_aside: int
     feed_gaps: int
@@ -70,10 +73,11 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing needs a person: no brake, degradation, divergence, loss or error."""
+        """Whether nothing needs a person: no halt, degradation, drift, divergence or error."""
         silent = any(service.state == "silent" for service in self.services)
-        trouble = self.halts or self.degraded or self.divergences or self.set_aside
-        return not (trouble or self.log_errors or silent)
+        held_back = self.halts or self.degraded or self.drift or self.unprotected
+        lost = self.divergences or self.set_aside or self.log_errors
+        return not (held_back or lost or silent)
 
 
 def status_command(data_dir: Path | None, *, as_json: bool) -> int:
@@ -104,8 +108,13 @@ def _result(
         running=running,
         events=summary.events(last),
         services=tuple(_service(directory, name) for name in _names(directory)),
-        halts={f"{control} {scope}": reason for (control, scope), reason in summary.halts.items()},
+        halts={f"{place}, {mode}": reason for (mode, place), reason in summary.halts.items()},
         degraded={f"{name}: {what}": text for (name, what), text in summary.degraded.items()},
+        drift={
+            str(symbol): f"broker {broker:,}, owners {owned:,}"
+            for symbol, (broker, owned) in summary.drifting.items()
+        },
+        unprotected=tuple(describe(stop) for stop in summary.unprotected),
         divergences=len(summary.divergences),
         set_aside=summary.set_aside,
         feed_gaps=summary.gaps,
@@ -201,7 +210,11 @@ def slot_lines(listed: Sequence[SlotStatus]) -> Iterator[str]:
 def _show_trouble(result: StatusResult) -> None:
     out = console()
     for name, reason in result.halts.items():
-        out.print(Text(f"brake in force: {name}, {reason}", style="yellow"))
+        out.print(Text(f"halt in force: {name}: {reason}", style="yellow"))
+    for symbol, shares in result.drift.items():
+        out.print(Text(f"drift in {symbol}: {shares}", style="yellow"))
+    for stop in result.unprotected:
+        out.print(Text(stop, style="red"))
     for name, detail in result.degraded.items():
         out.print(Text(f"degraded: {name}, {detail}", style="yellow"))
     for gate in result.blind_gates:

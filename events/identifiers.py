@@ -38,6 +38,8 @@ UNKNOWN = StrategyId("_UNKNOWN_")
 EXTERNAL = StrategyId("_EXTERNAL_")
 """Owner of shares that the account holder acknowledged as their own."""
 
+_GUARD_PURPOSES = frozenset("SLW")
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,96}")
 
 
@@ -64,6 +66,11 @@ def intent_id(
     """
     value = f"{trading_date}-{strategy}-{symbol}-{purpose}{attempt}"
     return IntentId(require_token("intent id", value))
+
+
+def of_guard(intent: IntentId) -> bool:
+    """Return whether the guard submitted an intent on its strategy's behalf, by its purpose."""
+    return intent.rpartition("-")[2][:1] in _GUARD_PURPOSES
 
 
 def order_id(intent: IntentId, ordinal: int) -> OrderId:

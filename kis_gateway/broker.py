@@ -7,7 +7,7 @@ empty result. Every inquiry returns a complete result or raises: nothing is infe
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date
 from typing import Final, Protocol
 
@@ -31,10 +31,13 @@ from events.market import (
     VenueTradeFrame,
 )
 from events.signal import Feed
-from events.trading import Holding, OrderKind, Side
+from events.trading import Holding, OrderKind, Route, Side
 
 TOO_FAST: Final = "EGW00201"
 LEDGER_TOO_FAST: Final = "EGW00215"
+NOT_SENT: Final = "NOT_SENT"
+"""Refused here because it might not leave any more; the broker has never seen it."""
+
 THROTTLE_CODES: Final = frozenset({TOO_FAST, LEDGER_TOO_FAST})
 """Refusals that only mean: too many calls in this second (KIS Open API)."""
 
@@ -67,7 +70,8 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
     """An order as the broker must get it. ``limit_price`` is ``None`` for a market order.
 
     Past ``expires_at`` (ns UTC) it is refused with code ``EXPIRED`` instead of sent; ``None``:
-    it is worth sending at any time.
+    it is worth sending at any time. ``may_leave`` is asked right before the first byte leaves,
+    after every queue; where it says no the order is refused with code ``NOT_SENT``.
     """
 
     symbol: Symbol
@@ -76,14 +80,21 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     limit_price: int | None
     expires_at: int | None = None
+    may_leave: Callable[[], bool] | None = None
+    route: Route = Route.KRX
 
 
 class CancelTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """Withdraw everything left of an order."""
+    """Withdraw everything left of an order, on the route it was sent by.
+
+    ``may_leave`` as in ``OrderTicket``.
+    """
 
     broker_order: str
     branch: str
     symbol: Symbol
+    may_leave: Callable[[], bool] | None = None
+    route: Route = Route.KRX
 
 
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,11 +131,16 @@ class TapeTrade(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete balance: every page read. A symbol not listed is not held. Won."""
+    """A complete balance: every page read. A symbol not listed is not held. Won.
+
+    ``deposits`` are the deposits after the settlements of today, the next and the second next
+    session, empty where the broker does not tell.
+    """
 
     cash: int
     equity: int
     holdings: tuple[Holding, ...]
+    deposits: tuple[int, ...] = ()
 
 
 class FillNotice(msgspec.Struct, frozen=True, kw_only=True):

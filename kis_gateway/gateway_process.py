@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from bus import Log, OnProgress, TimeSource
+from bus import Lease, Log, OnProgress, TimeSource
 from events import calendar
 from events.calendar import TradingSession
 from events.market import SessionOpened
@@ -32,6 +32,9 @@ from kis_gateway.feeds.feed_watch import FeedWatch
 from kis_gateway.feeds.slot_book import Slot, SlotBook
 from kis_gateway.feeds.slots import SlotKeeper
 from kis_gateway.feeds.snapshots import SnapshotPoller
+from kis_gateway.orders.first_look import FirstLook
+from kis_gateway.orders.inquiry_health import InquiryHealth
+from kis_gateway.orders.log_watch import LogWatch
 from kis_gateway.orders.order_writer import OrderWriter
 from kis_gateway.orders.planner import PlanSettings
 from kis_gateway.orders.reconciliation import Reconciliation
@@ -39,6 +42,9 @@ from kis_gateway.orders.router import Router
 from kis_gateway.orders.settlement import Settlement
 from kis_gateway.publisher import Publisher
 from kis_gateway.service_settings import GatewaySettings
+
+STANDBY: Final = "standby"
+"""Condition of a process that waits for another one to give up the right to act."""
 
 _SETTLEMENT_DAYS: Final = 2
 """KRX stocks settle two sessions after the trade."""
@@ -58,6 +64,7 @@ class GatewayProcess:
         orders: PlanSettings,
         universe: Sequence[StrategyUniverse],
         run: str,
+        lease: Lease,
         on_progress: OnProgress,
         session: TradingSession,
         opened: SessionOpened,
@@ -67,14 +74,16 @@ class GatewayProcess:
         calendar_verdict: CalendarVerdict | None,
         master_files: MasterFiles | None,
         client_reports: ClientReports | None = None,
+        log_watch: LogWatch | None = None,
     ) -> None:
-        """``orders`` shape orders, the rest of ``settings`` everything else.
+        """``orders`` shape orders, the rest of ``settings`` everything else; ``lease`` is held.
 
         Without ``master_files`` issues are what the broker's price answers say they are.
         """
         self._time = time
         self._settings = settings
         self._run = run
+        self._lease = lease
         self._on_progress = on_progress
         self._session = session
         self._opened = opened
@@ -85,6 +94,7 @@ class GatewayProcess:
         self._past = past
         self._calendar_verdict = calendar_verdict
         self._client_reports = client_reports
+        self._log_watch = log_watch
         self._background: list[asyncio.Task[None]] = []
         self._logger = structlog.get_logger().bind(service=SERVICE, run=run)
         day, close_at = session.trading_date, session.close_at
@@ -94,6 +104,8 @@ class GatewayProcess:
         self._conditions = Conditions(self._publisher, time)
         self._conditions.resume(past.degraded)
         self._writer = OrderWriter(log, run, opened)
+        first_look = FirstLook(time, exit_wait_s=settings.reconciliation.exit_wait_s)
+        health = InquiryHealth(self._conditions)
         self._router = Router(
             log=log,
             time=time,
@@ -105,7 +117,9 @@ class GatewayProcess:
             opening=opening,
             head=head,
             settings=orders,
+            lease=lease,
             on_progress=self._report,
+            first_look=first_look,
         )
         self._settlement = Settlement(
             writer=self._writer,
@@ -117,6 +131,8 @@ class GatewayProcess:
             settled_on=calendar.next_session(session.day, _SETTLEMENT_DAYS),
             board=self._router.core.board,
             settings=settings.inquiries,
+            health=health,
+            first_look=first_look,
         )
         self._reconciliation = Reconciliation(
             broker=broker,
@@ -128,6 +144,8 @@ class GatewayProcess:
             close_at=close_at,
             settings=settings.reconciliation,
             drifts=past.drifts,
+            health=health,
+            first_look=first_look,
         )
         self._poller = Poller(
             broker=broker,
@@ -245,6 +263,8 @@ class GatewayProcess:
             )
             await self._publisher.flush()
             publishing.cancel()
+            if self._log_watch is not None:
+                await self._log_watch.keep(self._router.position)
         self._logger.info("stopped")
 
     def _start(self, group: asyncio.TaskGroup, part: Coroutine[Any, Any, None]) -> None:
@@ -259,6 +279,7 @@ class GatewayProcess:
             await self._conditions.degraded(
                 "configuration_changed", "the session goes on with the one it was opened with"
             )
+        await self._conditions.recovered(STANDBY, f"this run acts, by epoch {self._lease.epoch}")
         if self._calendar_verdict is not None:
             await self._calendar_verdict.report(self._conditions)
         await self._router.caught_up.wait()
@@ -267,6 +288,9 @@ class GatewayProcess:
         self._start(group, self._settlement.run())
         self._start(group, self._reconciliation.run())
         self._start(group, self._beat())
+        if self._log_watch is not None:
+            watching = self._log_watch.run(self._writer, lambda: self._router.position)
+            self._start(group, watching)
         if not self._resumes:
             await self._open()
         for part in (self._slots, self._watch, self._snapshots, self._gap_backfill):
@@ -310,6 +334,7 @@ class GatewayProcess:
                         "batches": self._publisher.batches,
                         "largest_batch": self._publisher.largest_batch,
                         "backlog": self._publisher.backlog,
+                        "lease_epoch": self._lease.epoch,
                         "orders_live": sum(1 for _ in self._writer.orders.live()),
                         "conditions": len(self._conditions.present),
                         "subscriptions": len(self._slots.held),

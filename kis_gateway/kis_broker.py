@@ -46,13 +46,14 @@ from kis_gateway.client.client_reports import ClientReports
 from kis_gateway.client.limiter import Limiter
 from kis_gateway.client.rest import Call, Record, RestClient, open_http
 from kis_gateway.errors import InquiryFailed
-from kis_gateway.settings import KisSettings
+from kis_gateway.protocol import Route
+from kis_gateway.settings import Environment, KisSettings
 
-_EXCHANGE: Final = "KRX"
 _MILLION: Final = 1_000_000
 _CALENDAR_DAYS: Final = 20  # one answer holds about 24
 _INDEX_CODES: Final = {"KOSPI": "0001", "KOSDAQ": "1001"}
 _PROGRAM_CODES: Final = {"KOSPI": "K", "KOSDAQ": "Q"}
+_DEPOSITS: Final = ("dnca_tot_amt", "nxdy_excc_amt", "prvs_rcdl_excc_amt")
 _DESIGNATED: Final = frozenset({"51", "52", "53", "54", "58", "59"})
 
 
@@ -97,7 +98,7 @@ class KisBroker:
         await self._http.aclose()
 
     async def submit(self, ticket: OrderTicket) -> Outcome:
-        """Send one order, once, to KRX."""
+        """Send one order, once, by its route."""
         limited = ticket.kind is OrderKind.LIMIT
         if ticket.quantity <= 0 or limited != (ticket.limit_price is not None):
             return Refused(
@@ -112,6 +113,8 @@ class KisBroker:
             price=ticket.limit_price,
             order_type=LIMIT if limited else MARKET,
             expires_at=ticket.expires_at,
+            may_leave=ticket.may_leave,
+            route=Route(ticket.route.upper()),
         )
 
     async def cancel(self, ticket: CancelTicket) -> Outcome:
@@ -119,10 +122,16 @@ class KisBroker:
 
         ``Accepted`` carries the cancel's own number and proves nothing about the final quantity.
         """
-        return await self.api.orders.cancel(ticket.broker_order, ticket.branch)
+        return await self.api.orders.cancel(
+            ticket.broker_order,
+            ticket.branch,
+            may_leave=ticket.may_leave,
+            route=Route(ticket.route.upper()),
+        )
 
     async def orders(self, day: TradingDate) -> Sequence[BrokerOrder]:
-        """Return all orders of a day (within three months), oldest first."""
+        """Return all orders of a day (within three months) on every route, oldest first."""
+        on_paper = self._settings.environment is Environment.PAPER
         pages = await self._rest.inquire_pages(
             calls.DAILY_ORDERS,
             {
@@ -137,7 +146,8 @@ class KisBroker:
                 "INQR_DVSN": "01",
                 "INQR_DVSN_1": "",
                 "INQR_DVSN_3": "00",
-                "EXCG_ID_DVSN_CD": _EXCHANGE,
+                # Orders sent by another route are not listed under KRX; paper knows no other.
+                "EXCG_ID_DVSN_CD": "KRX" if on_paper else "ALL",
             },
         )
         return tuple(
@@ -169,6 +179,7 @@ class KisBroker:
             holdings=broker_rows.holdings(
                 [row for page in pages for row in rows(call.name, "output1", page.output1)]
             ),
+            deposits=_deposits(totals),
         )
 
     async def reference(self, symbol: Symbol, day: TradingDate) -> SymbolReference:
@@ -291,6 +302,13 @@ class KisBroker:
             "CANO": self._settings.account_number,
             "ACNT_PRDT_CD": self._settings.account_product,
         }
+
+
+def _deposits(totals: Fields) -> tuple[int, ...]:
+    """Return D+0, D+1, D+2; nothing when one of them is not given, as they only inform."""
+    if not all(totals.optional(name) for name in _DEPOSITS):
+        return ()
+    return tuple(totals.number(name) for name in _DEPOSITS)
 
 
 def _centipoints(points: Decimal) -> int:

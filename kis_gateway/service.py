@@ -4,7 +4,8 @@ Start-up is recovery and failure is a restart: whatever goes wrong beyond a repo
 ``run_gateway`` with the error, and the next start finds on the log what the last one left. A
 restart inside the session trades as soon as the past is read: no question about a symbol delays the
 clock, the subscriptions or an exit. Orders are shaped by the settings that the session was opened
-with, so that a restart with another file changes no decision.
+with, so that a restart with another file changes no decision. One process at a time acts on an
+account: a second one asks the broker nothing and waits until the first has ended or is silent.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import structlog
 
-from bus import Log, OnProgress, TimeSource, entry, ignore_progress
+from bus import Holder, Lease, Log, OnProgress, TimeSource, entry, ignore_progress
 from events import calendar
 from events.market import SessionOpened
 from events.ops import Degraded, ServiceStarted
@@ -30,9 +32,13 @@ from kis_gateway.day.masters import MasterFiles
 from kis_gateway.day.opening import StrategyUniverse, open_session
 from kis_gateway.day.session_past import read_past
 from kis_gateway.errors import SettingsError
-from kis_gateway.gateway_process import GatewayProcess
+from kis_gateway.gateway_process import STANDBY, GatewayProcess
+from kis_gateway.orders.log_watch import LogWatch
 from kis_gateway.service_settings import GatewaySettings, gateway_settings
 from kis_gateway.settings import Limits
+
+LEASE: Final = "router"
+"""Name of the lease of the process that may send orders."""
 
 
 async def run_gateway(
@@ -62,10 +68,15 @@ async def run_gateway(
     latter is above 0 until the session is prepared. The caller closes ``broker`` and ``feed``.
 
     ``compare_calendar`` asks the broker once a day whether the exchange opens; ``folder`` keeps
-    its answer. ``master_files`` are read before the session when given. ``limits`` is the call
-    budget that the steady questions must fit; ``reports`` is what the client has to say about it.
+    its answer, and the mark by which a log that went backwards is noticed. ``master_files`` are
+    read before the session when given. ``limits`` is the call budget that the steady questions must
+    fit; ``reports`` is what the client has to say about it.
+
+    While another process holds the account's lease this one waits as its standby; once it has taken
+    over it runs the session of that moment.
 
     Raises:
+        LeaseLost: another process has taken over; start again, as its standby.
         NotASession: there is no trading today, by our calendar or by the broker's.
         InquiryFailed: no opening balance.
         BudgetExceeded: the settings ask for more calls than ``limits`` allow in the long run.
@@ -75,44 +86,79 @@ async def run_gateway(
     if limits is not None:
         _check_budget(settings, limits, universe)
     # Before the first report: loading the calendar takes a while and must not cost market time.
-    session = calendar.session(calendar.kst(time.now()).date())
-    on_progress(0, 1)
-    verdict = None
-    if compare_calendar:
-        verdict = await _compared(log, broker, time, session.day, folder)
-    (started,) = await log.append([entry(log.account, _started(time, run, code_version, settings))])
-    opening, opened = await open_session(
-        log=log,
-        broker=broker,
-        time=time,
-        session=session,
-        configuration=configuration,
-        code_version=code_version,
-        head=started,
-    )
-    shaping = _opened_settings(opened, settings)
-    head = max(started, opening)
-    past = await read_past(log, opening=opening, head=head)
-    gateway = GatewayProcess(
-        log=log,
-        time=time,
-        broker=broker,
-        feed=feed,
-        settings=settings,
-        orders=shaping.orders,
-        universe=universe,
-        run=run,
-        on_progress=on_progress,
-        session=session,
-        opened=opened,
-        opening=opening,
-        head=head,
-        past=past,
-        calendar_verdict=verdict,
-        master_files=master_files,
-        client_reports=reports,
-    )
-    await gateway.run(stop, configuration)
+    calendar.session(calendar.kst(time.now()).date())
+    lease = Lease(log, LEASE, run, now=time.now)
+    if not await lease.acquire(stop, _Standby(log, time, on_progress).report):
+        return
+    async with lease.kept():
+        # It may have been waited for until another day.
+        session = calendar.session(calendar.kst(time.now()).date())
+        on_progress(0, 1)
+        verdict = None
+        if compare_calendar:
+            verdict = await _compared(log, broker, time, session.day, folder)
+        log_watch = None if folder is None else LogWatch(log, time, folder)
+        if log_watch is not None:
+            await log_watch.halt_if_regressed()
+        (started,) = await log.append(
+            [entry(log.account, _started(time, run, code_version, settings))]
+        )
+        opening, opened = await open_session(
+            log=log,
+            broker=broker,
+            time=time,
+            session=session,
+            configuration=configuration,
+            code_version=code_version,
+            head=started,
+            run=run,
+        )
+        shaping = _opened_settings(opened, settings)
+        head = max(started, opening)
+        past = await read_past(log, opening=opening, head=head)
+        gateway = GatewayProcess(
+            log=log,
+            time=time,
+            broker=broker,
+            feed=feed,
+            settings=settings,
+            orders=shaping.orders,
+            universe=universe,
+            run=run,
+            lease=lease,
+            on_progress=on_progress,
+            session=session,
+            opened=opened,
+            opening=opening,
+            head=head,
+            past=past,
+            calendar_verdict=verdict,
+            master_files=master_files,
+            client_reports=reports,
+            log_watch=log_watch,
+        )
+        await gateway.run(stop, configuration)
+
+
+class _Standby:
+    """Says on the log, once, that and for whom this process waits."""
+
+    def __init__(self, log: Log, time: TimeSource, on_progress: OnProgress) -> None:
+        self._log = log
+        self._time = time
+        self._on_progress = on_progress
+        self._told: Holder | None = None
+
+    async def report(self, holder: Holder) -> None:
+        """Report who holds the lease."""
+        self._on_progress(0, 1)
+        if holder == self._told:
+            return
+        self._told = holder
+        detail = f"run {holder.run} of {holder.process} may act, by epoch {holder.epoch}"
+        structlog.get_logger().warning(STANDBY, detail=detail)
+        event = Degraded(at=self._time.now(), service=SERVICE, condition=STANDBY, detail=detail)
+        await self._log.append([entry(self._log.account, event)])
 
 
 def _check_budget(

@@ -1,21 +1,22 @@
 """The books as rows: whose the shares are, what round trips earned, what each day came to.
 
-Allocations change by fills and opening books only, positions by the broker's snapshots only; the
-difference is drift and is shown, not repaired. Cost is removed from an allocation in proportion to
-the shares sold, rounded down, and wholly with the last share, so a closed round trip's cost of
-sales equals what was paid.
+Allocations change by fills and opening books here, and without a trade in ``owners_fold``. Cost is
+removed from an allocation in proportion to the shares sold, rounded down, and wholly with the last
+share, so a closed round trip's cost of sales equals what was paid.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from events import EXTERNAL, UNKNOWN, control, market, trading
+from events import EXTERNAL, UNKNOWN, market, trading
 from events.trading import Side
+from projections import control_fold
 from projections.read_model import ReadModel
 from projections.rows import AllocationRow, IntentRow, OrderRow, PositionRow, TradeRow
 
-_RESERVED: Final = frozenset({UNKNOWN, EXTERNAL})
+RESERVED: Final = frozenset({UNKNOWN, EXTERNAL})
+"""Owners that are no strategies: what they own is no round trip."""
 
 
 def session_opened(model: ReadModel, sequence: int, event: market.SessionOpened) -> None:
@@ -26,12 +27,7 @@ def session_opened(model: ReadModel, sequence: int, event: market.SessionOpened)
     day.equity, day.cash, day.peak_equity = event.equity, event.cash, event.equity
     day.code_version = event.code_version
     model.session_opened()
-    for halt in list(model.controls):
-        # A halt of entries holds for its session; every other brake stays until it is released.
-        if halt.control == control.ControlKind.HALT_ENTRIES.value and halt.active:
-            halt.active, halt.issued_by = False, "session"
-            halt.reason, halt.changed_at = f"session {event.trading_date} opened", event.at
-            model.controls.put(halt)
+    control_fold.session_opened(model, sequence, event)
     listed = {(entry.symbol, entry.strategy) for entry in event.allocations}
     for row in list(model.allocations):
         if row.quantity != 0 and (row.symbol, row.strategy) not in listed:
@@ -40,9 +36,10 @@ def session_opened(model: ReadModel, sequence: int, event: market.SessionOpened)
         row = model.allocation(entry.symbol, entry.strategy)
         if row.quantity == 0 and entry.quantity > 0:
             row.entered_at = event.at
-            if entry.strategy not in _RESERVED:
+            if entry.strategy not in RESERVED:
                 _carried(model, row, entry, event)
         row.quantity, row.cost = entry.quantity, entry.cost
+        row.protective_stop, row.hard_stop = entry.protective_stop, entry.hard_stop
 
 
 def _carried(
@@ -74,12 +71,13 @@ def _vanished(model: ReadModel, row: AllocationRow, at: int) -> None:
         trade.status, trade.closed_at, trade.updated_at = "closed", at, at
         trade.exit_reason = "absent from the opening books"
         model.trades.put(trade)
-    _emptied(row)
+    emptied(row)
     row.quantity, row.updated_at = 0, at
     model.allocations.put(row)
 
 
-def _emptied(row: AllocationRow) -> None:
+def emptied(row: AllocationRow) -> None:
+    """Take everything off an allocation that goes with its last share."""
     row.cost, row.trade_id, row.entry_intent_id, row.entered_at = 0, None, None, None
     row.protective_stop = row.hard_stop = None
 
@@ -88,6 +86,10 @@ def shares_changed_hands(
     model: ReadModel, event: trading.OrderFilled, order: OrderRow | None
 ) -> str | None:
     """Book a fill; return the round trip it belongs to, ``None`` for shares of no strategy."""
+    position = model.positions.get(event.symbol)
+    if position is not None:
+        position.moved += event.quantity if event.side is Side.BUY else -event.quantity
+        model.positions.put(position)
     row = model.allocation(event.symbol, event.strategy)
     day, strategy_day = model.portfolio_day(), model.strategy_day(event.strategy)
     strategy_day.fills += 1
@@ -116,8 +118,11 @@ def _bought(
         if order is not None:
             row.entry_intent_id = order.intent_id
             row.protective_stop, row.hard_stop = order.protective_stop, order.hard_stop
-        if event.strategy not in _RESERVED:
+        if event.strategy not in RESERVED:
             row.trade_id = _entered(model, event, order).trade_id
+    elif order is not None and order.intent_id != row.entry_intent_id:
+        row.protective_stop = _higher(row.protective_stop, order.protective_stop)
+        row.hard_stop = _higher(row.hard_stop, order.hard_stop)
     row.quantity += event.quantity
     row.cost += event.amount
     trade = None if row.trade_id is None else model.trades.get(row.trade_id)
@@ -129,6 +134,11 @@ def _bought(
     trade.entry_fee += event.fee
     _marked(model, trade, event.price, event.at)
     return trade.trade_id
+
+
+def _higher(one: int | None, other: int | None) -> int | None:
+    """Return the higher of the stops that two entries brought."""
+    return max((stop for stop in (one, other) if stop is not None), default=None)
 
 
 def _entered(model: ReadModel, event: trading.OrderFilled, order: OrderRow | None) -> TradeRow:
@@ -171,21 +181,29 @@ def _sold(
             trade.exit_intent_id, trade.exit_reason = order.intent_id, order.reason
         _marked(model, trade, event.price, event.at)
         if row.quantity <= 0:
-            _round_trip_ended(model, trade, event.at)
+            round_trip_ended(model, trade, event.at)
     if row.quantity <= 0:
-        _emptied(row)
+        emptied(row)
     return None if trade is None else trade.trade_id
 
 
-def _round_trip_ended(model: ReadModel, trade: TradeRow, at: int) -> None:
+def round_trip_ended(model: ReadModel, trade: TradeRow, at: int) -> None:
+    """Close a round trip and count it, if anything of it was sold at all."""
     trade.status, trade.closed_at = "closed", at
-    net = trade.exit_amount - trade.exit_cost - trade.entry_fee - trade.exit_fee - trade.exit_tax
+    if trade.exit_quantity == 0:
+        return
     day = model.strategy_day(trade.strategy)
     day.trades_closed += 1
-    if net > 0:
+    if net_result(trade) > 0:
         day.wins += 1
     else:
         day.losses += 1
+
+
+def net_result(trade: TradeRow) -> int:
+    """Return what a round trip earned so far, net of every fee and tax, won."""
+    gross = trade.exit_amount - trade.exit_cost
+    return gross - trade.entry_fee - trade.exit_fee - trade.exit_tax
 
 
 def _marked(model: ReadModel, trade: TradeRow, price: int, at: int) -> None:
@@ -212,20 +230,24 @@ def account_snapshot(model: ReadModel, sequence: int, event: trading.AccountSnap
     """Fold what the broker holds: complete, so a symbol not listed is not held."""
     listed = {holding.symbol for holding in event.holdings}
     for row in list(model.positions):
-        if row.symbol not in listed and row.quantity != 0:
-            row.quantity = row.sellable = row.cost = 0
+        if row.symbol not in listed and (row.quantity != 0 or row.moved != 0):
+            row.quantity = row.moved = row.sellable = row.cost = 0
             row.synced_at = event.at
             model.positions.put(row)
     exposure = cost = 0
     for holding in event.holdings:
-        row = _position(model, holding.symbol, event.at)
-        row.quantity, row.sellable, row.cost = holding.quantity, holding.sellable, holding.cost
+        row = position_of(model, holding.symbol, event.at)
+        row.quantity, row.moved = holding.quantity, 0
+        row.sellable, row.cost = holding.sellable, holding.cost
         if holding.last_price > 0:
             row.last_price = holding.last_price
         exposure += holding.quantity * (row.last_price or 0)
         cost += holding.cost
     day = model.portfolio_day(event.trading_date)
     day.equity, day.cash = event.equity, event.cash
+    if event.deposits:
+        known = (*event.deposits, None, None, None)
+        day.deposit_today, day.deposit_next, day.deposit_second_next = known[:3]
     day.gross_exposure, day.unrealized = exposure, exposure - cost
     day.peak_exposure = max(day.peak_exposure, exposure)
     day.positions = sum(holding.quantity > 0 for holding in event.holdings)
@@ -240,7 +262,7 @@ def _mark_strategies(model: ReadModel, at: int) -> None:
     """Value what each strategy owns at the snapshot's prices."""
     exposures: dict[str, list[int]] = {}
     for row in model.allocations:
-        if row.strategy in _RESERVED:
+        if row.strategy in RESERVED:
             continue
         total = exposures.setdefault(row.strategy, [0, 0])
         position = model.positions.get(row.symbol)
@@ -263,34 +285,10 @@ def _mark_strategies(model: ReadModel, at: int) -> None:
         day.max_drawdown = max(day.max_drawdown, day.peak_pnl - result)
 
 
-def _position(model: ReadModel, symbol: str, at: int) -> PositionRow:
+def position_of(model: ReadModel, symbol: str, at: int) -> PositionRow:
+    """Return the broker's row of a symbol as of ``at``, marked as changed."""
     row = model.positions.get(symbol)
     if row is None:
         row = PositionRow(account=model.account, symbol=symbol, synced_at=at)
     row.synced_at = at
     return model.positions.put(row)
-
-
-def drift_detected(model: ReadModel, sequence: int, event: trading.DriftDetected) -> None:
-    """Fold a difference between broker and books; shares nobody ordered go to ``_UNKNOWN_``."""
-    row = _position(model, event.symbol, event.at)
-    row.frozen, row.drift = True, event.broker_quantity - event.allocated_quantity
-    owned = sum(
-        other.quantity
-        for other in model.allocations
-        if other.symbol == event.symbol and other.strategy != UNKNOWN
-    )
-    surplus = max(0, event.broker_quantity - owned)
-    if surplus > 0 or model.allocations.get(event.symbol, UNKNOWN) is not None:
-        unknown = model.allocation(event.symbol, UNKNOWN)
-        unknown.quantity = surplus
-        unknown.cost = row.cost * surplus // row.quantity if row.quantity > 0 else 0
-
-
-def drift_cleared(model: ReadModel, sequence: int, event: trading.DriftCleared) -> None:
-    """Fold the end of a difference."""
-    row = _position(model, event.symbol, event.at)
-    row.frozen, row.drift = False, 0
-    if model.allocations.get(event.symbol, UNKNOWN) is not None:
-        unknown = model.allocation(event.symbol, UNKNOWN)
-        unknown.quantity = unknown.cost = 0

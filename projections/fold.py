@@ -14,11 +14,10 @@ import msgspec
 
 from events import Event, codec, control, market, ops, signal, trading
 from events.errors import CodecError
-from projections import books_fold, order_fold
+from projections import books_fold, control_fold, order_fold, owners_fold
 from projections.read_model import ReadModel
 from projections.rows import (
     ConditionRow,
-    ControlRow,
     DecisionRow,
     IntentRow,
     ServiceRow,
@@ -31,6 +30,15 @@ SERVICE: Final = "projector"
 
 TOPICS: Final = ("market.session.*", "market.clock", "trading.>", "signal.regime", "ops.*")
 """Topics that the read models are folded from."""
+
+_BOOKKEEPING: Final = frozenset(
+    kind.value
+    for kind in (
+        trading.IntentKind.CANCEL_ORDERS,
+        trading.IntentKind.MODIFY_RISK,
+        trading.IntentKind.SET_TARGET,
+    )
+)
 
 
 def fold(model: ReadModel, sequence: int, event: Event) -> None:
@@ -149,39 +157,20 @@ def _decided(model: ReadModel, sequence: int, event: trading.Decision) -> None:
         return
     intent.status, intent.approved_quantity = outcome, quantity
     intent.decided_by, intent.message, intent.decided_at = decided_by, reason, event.at
+    if quantity and intent.kind not in _BOOKKEEPING:
+        intent.execution = "working"
     model.intents.put(intent)
     if quantity is not None and intent.kind == trading.IntentKind.MODIFY_RISK.value:
         books_fold.stops_moved(model, intent)
 
 
-def _control_changed(model: ReadModel, sequence: int, event: control.ControlChanged) -> None:
-    reason = plain(event.reason)
-    model.controls.put(
-        ControlRow(
-            account=model.account,
-            control=event.control.value,
-            scope=event.scope,
-            active=event.active,
-            issued_by=plain(event.issued_by),
-            reason=reason,
-            changed_at=event.at,
-        )
-    )
-    if not event.active:
+def _execution_ended(model: ReadModel, sequence: int, event: trading.ExecutionEnded) -> None:
+    intent = model.intents.get(event.intent_id)
+    if intent is None:
         return
-    match event.control:
-        case control.ControlKind.HALT_ENTRIES:
-            day = model.portfolio_day()
-            day.halted, day.halt_reason, day.halt_at = True, reason, event.at
-        case control.ControlKind.PAUSE_STRATEGY:
-            row = model.strategy_day(event.scope)
-            row.halted, row.halt_reason, row.halt_at = True, reason, event.at
-        case control.ControlKind.SAFE_MODE:
-            model.portfolio_day().safe_mode = True
-        case control.ControlKind.FLATTEN:
-            model.portfolio_day().flattened = True
-        case control.ControlKind.FREEZE_SYMBOL:
-            pass  # the row in controls says it all
+    intent.execution, intent.execution_reason = "ended", plain(event.reason)
+    intent.executed_quantity, intent.execution_ended_at = event.filled_quantity, event.at
+    model.intents.put(intent)
 
 
 def _regime_set(model: ReadModel, sequence: int, event: signal.RegimeSet) -> None:
@@ -310,15 +299,29 @@ _STEPS: Final[dict[type[msgspec.Struct], Callable[[ReadModel, int, Any], None]]]
     trading.OrderRejected: order_fold.rejected,
     trading.OrderUnknown: order_fold.unknown,
     trading.OrderFilled: order_fold.filled,
+    trading.FillCorrected: order_fold.corrected,
     trading.OrderClosed: order_fold.closed,
     trading.CancelSubmitting: order_fold.cancel_submitting,
     trading.CancelAccepted: order_fold.cancel_accepted,
     trading.CancelRejected: order_fold.cancel_rejected,
     trading.CancelUnknown: order_fold.cancel_unknown,
+    trading.ExecutionEnded: _execution_ended,
+    trading.StopChanged: control_fold.stop_changed,
     trading.AccountSnapshot: books_fold.account_snapshot,
-    trading.DriftDetected: books_fold.drift_detected,
-    trading.DriftCleared: books_fold.drift_cleared,
-    control.ControlChanged: _control_changed,
+    trading.DriftDetected: owners_fold.drift_detected,
+    trading.DriftCleared: owners_fold.drift_cleared,
+    control.HaltSet: control_fold.halt_set,
+    control.HaltReleased: control_fold.halt_released,
+    control.HaltTripped: control_fold.halt_tripped,
+    control.HaltCleared: control_fold.halt_cleared,
+    control.LimitsChanged: control_fold.limits_changed,
+    control.LimitsRefused: control_fold.limits_refused,
+    control.CancelRequested: control_fold.action,
+    control.SharesReallocated: owners_fold.reallocated,
+    control.OperatorPresent: control_fold.operator_present,
+    control.LeaseTaken: control_fold.lease_taken,
+    control.LeaseRenewed: control_fold.lease_renewed,
+    control.LeaseReleased: control_fold.lease_released,
     signal.RegimeSet: _regime_set,
     ops.ServiceStarted: _service_started,
     ops.ServiceStopped: _service_stopped,

@@ -11,7 +11,7 @@ from typing import Final
 
 from events import UNKNOWN, codec, trading
 from events.trading import OrderState, Side
-from projections import books_fold
+from projections import books_fold, owners_fold
 from projections.read_model import ReadModel
 from projections.rows import FillRow, IntentRow, OrderEventRow, OrderRow
 from projections.text import json_text, plain
@@ -66,6 +66,7 @@ def submitting(model: ReadModel, sequence: int, event: trading.OrderSubmitting) 
     row.strategy, row.symbol, row.side = event.strategy, event.symbol, event.side.value
     row.kind, row.quantity, row.limit_price = event.kind.value, event.quantity, event.limit_price
     row.cancel_at, row.submitted_at = event.cancel_at, event.at
+    row.route, row.epoch, row.replaces = event.route.value, event.epoch, event.replaces
     _step(model, sequence, event, row, before)
 
 
@@ -133,6 +134,8 @@ def filled(model: ReadModel, sequence: int, event: trading.OrderFilled) -> None:
             state = OrderState.FILLED if whole else OrderState.PARTIALLY_FILLED
             row.state = state.value
     trade_id = books_fold.shares_changed_hands(model, event, row)
+    if row is not None:
+        row.trade_id = trade_id
     model.fills.put(
         FillRow(
             account=model.account,
@@ -154,6 +157,20 @@ def filled(model: ReadModel, sequence: int, event: trading.OrderFilled) -> None:
             filled_at=event.at,
         )
     )
+    _step(model, sequence, event, row, before)
+
+
+def corrected(model: ReadModel, sequence: int, event: trading.FillCorrected) -> None:
+    """Fold a correction of what an order's fills came to; one seen again changes nothing."""
+    row = model.orders.get(event.order_id)
+    before = None if row is None else row.state
+    if row is None or event.ordinal > row.corrections:
+        owners_fold.fill_corrected(model, sequence, event, row)
+    if row is not None and event.ordinal > row.corrections:
+        row.corrections = event.ordinal
+        row.filled_amount += event.amount
+        row.fee += event.fee
+        row.tax += event.tax
     _step(model, sequence, event, row, before)
 
 

@@ -79,6 +79,7 @@ class Projector:
         events = [found for _, found in decoded if isinstance(found, Event)]
         await self._store.fetch_orders(self.model, self.model.unknown_orders(events))
         await self._store.fetch_intents(self.model, self.model.unknown_intents(events))
+        await self._store.fetch_trades(self.model, self.model.unknown_trades(events))
         reports = []
         for recorded, found in decoded:
             if isinstance(found, Event):

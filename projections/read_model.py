@@ -1,7 +1,7 @@
 """The rows a fold works on: known rows by key, and which of them changed since the last write.
 
 Memory is a cache of the tables. Rows that a fold looks at on its own (open trades, allocations,
-days, brakes) are resident; intents and orders are fetched when an event names one that is not
+days, halts) are resident; intents and orders are fetched when an event names one that is not
 here (``unknown_intents``/``unknown_orders``) and forgotten after the write. So a fold sees the same
 rows whether it ran straight through, was cut into batches, or was restarted.
 """
@@ -77,7 +77,12 @@ class ReadModel:
         self.allocations = Rows(rows.ALLOCATIONS)
         self.portfolio_days = Rows(rows.PORTFOLIO_DAYS)
         self.strategy_days = Rows(rows.STRATEGY_DAYS)
-        self.controls = Rows(rows.CONTROLS)
+        self.halts = Rows(rows.HALTS)
+        self.limit_changes = Rows(rows.LIMIT_CHANGES)
+        self.operator_actions = Rows(rows.OPERATOR_ACTIONS)
+        self.operator_links = Rows(rows.OPERATOR_LINKS)
+        self.leases = Rows(rows.LEASES)
+        self.stops = Rows(rows.STOPS)
         self.services = Rows(rows.SERVICES)
         self.conditions = Rows(rows.CONDITIONS)
         self.set_aside = Rows(rows.SET_ASIDE)
@@ -92,7 +97,12 @@ class ReadModel:
             self.allocations,
             self.portfolio_days,
             self.strategy_days,
-            self.controls,
+            self.halts,
+            self.limit_changes,
+            self.operator_actions,
+            self.operator_links,
+            self.leases,
+            self.stops,
             self.services,
             self.conditions,
             self.set_aside,
@@ -164,9 +174,24 @@ class ReadModel:
         return {
             event.intent_id
             for event in events
-            if isinstance(event, trading.Decision | trading.OrderHeld | trading.OrderSubmitting)
+            if isinstance(
+                event,
+                trading.Decision
+                | trading.OrderHeld
+                | trading.OrderSubmitting
+                | trading.ExecutionEnded,
+            )
             and self.intents.get(event.intent_id) is None
         }
+
+    def unknown_trades(self, events: Iterable[Event]) -> set[str]:
+        """Return the round trips that these events correct and that are not in memory.
+
+        Their orders must be in memory, as far as the tables have them.
+        """
+        corrected = {event.order_id for event in events if isinstance(event, trading.FillCorrected)}
+        found = {order.trade_id for order in self.orders if order.order_id in corrected}
+        return {trade for trade in found if trade is not None and self.trades.get(trade) is None}
 
     def written(self) -> None:
         """Note that the tables hold every change, and forget what can be fetched again."""
@@ -178,6 +203,7 @@ class ReadModel:
             self.orders,
             self.order_events,
             self.fills,
+            self.operator_actions,
             self.set_aside,
         ):
             fetched.known.clear()

@@ -11,6 +11,15 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from projections.control_rows import (
+    HaltRow,
+    LeaseRow,
+    LimitChangeRow,
+    OperatorActionRow,
+    OperatorLinkRow,
+    StopRow,
+)
+
 
 class IntentRow(msgspec.Struct, kw_only=True):
     """One strategy's wish and its fate."""
@@ -41,9 +50,13 @@ class IntentRow(msgspec.Struct, kw_only=True):
     message: str | None = None
     orders: int = 0
     order_id: str | None = None
+    execution: str | None = None
+    executed_quantity: int | None = None
+    execution_reason: str | None = None
     submitted_at: int
     expires_at: int
     decided_at: int | None = None
+    execution_ended_at: int | None = None
 
 
 class DecisionRow(msgspec.Struct, kw_only=True):
@@ -91,6 +104,11 @@ class OrderRow(msgspec.Struct, kw_only=True):
     broker_order: str | None = None
     branch: str | None = None
     adopted: bool = False
+    route: str | None = None
+    epoch: int | None = None
+    replaces: str | None = None
+    trade_id: str | None = None
+    corrections: int = 0
     cancel_attempts: int = 0
     cancel_state: str | None = None
     message: str | None = None
@@ -164,6 +182,8 @@ class TradeRow(msgspec.Struct, kw_only=True):
     exit_cost: int = 0
     exit_fee: int = 0
     exit_tax: int = 0
+    moved_quantity: int = 0
+    moved_cost: int = 0
     lowest_price: int | None = None
     highest_price: int | None = None
     entered_at: int
@@ -172,11 +192,15 @@ class TradeRow(msgspec.Struct, kw_only=True):
 
 
 class PositionRow(msgspec.Struct, kw_only=True):
-    """What the broker holds of one symbol."""
+    """What the broker holds of one symbol.
+
+    ``quantity`` is its last word, ``moved`` what fills bought less what they sold since.
+    """
 
     account: str
     symbol: str
     quantity: int = 0
+    moved: int = 0
     sellable: int = 0
     cost: int = 0
     last_price: int | None = None
@@ -213,6 +237,9 @@ class PortfolioDayRow(msgspec.Struct, kw_only=True):
     opening_cash: int | None = None
     equity: int | None = None
     cash: int | None = None
+    deposit_today: int | None = None
+    deposit_next: int | None = None
+    deposit_second_next: int | None = None
     bought_amount: int = 0
     sold_amount: int = 0
     realized_gross: int = 0
@@ -227,7 +254,6 @@ class PortfolioDayRow(msgspec.Struct, kw_only=True):
     halted: bool = False
     halt_reason: str | None = None
     halt_at: int | None = None
-    safe_mode: bool = False
     flattened: bool = False
     regime: str | None = None
     regime_at: int | None = None
@@ -265,18 +291,6 @@ class StrategyDayRow(msgspec.Struct, kw_only=True):
     halt_reason: str | None = None
     halt_at: int | None = None
     updated_at: int
-
-
-class ControlRow(msgspec.Struct, kw_only=True):
-    """One brake."""
-
-    account: str
-    control: str
-    scope: str
-    active: bool
-    issued_by: str
-    reason: str
-    changed_at: int
 
 
 class ServiceRow(msgspec.Struct, kw_only=True):
@@ -371,7 +385,16 @@ PORTFOLIO_DAYS: Final = Table(
 STRATEGY_DAYS: Final = Table(
     "risk_daily_strategy", StrategyDayRow, ("trading_date", "strategy"), resident="TRUE"
 )
-CONTROLS: Final = Table("controls", ControlRow, ("control", "scope"), resident="TRUE")
+HALTS: Final = Table("halts", HaltRow, ("scope", "target", "trigger"), resident="TRUE")
+LIMIT_CHANGES: Final = Table(
+    "limit_changes", LimitChangeRow, ("sequence",), resident="TRUE", json=("changes",)
+)
+OPERATOR_ACTIONS: Final = Table(
+    "operator_actions", OperatorActionRow, ("sequence",), json=("payload",)
+)
+OPERATOR_LINKS: Final = Table("operator_links", OperatorLinkRow, ("link",), resident="TRUE")
+LEASES: Final = Table("leases", LeaseRow, ("name",), resident="TRUE")
+STOPS: Final = Table("stops", StopRow, ("symbol", "strategy"), resident="TRUE")
 SERVICES: Final = Table(
     "service_state",
     ServiceRow,
@@ -393,7 +416,12 @@ ALL: Final[tuple[Table[Any], ...]] = (
     ALLOCATIONS,
     PORTFOLIO_DAYS,
     STRATEGY_DAYS,
-    CONTROLS,
+    HALTS,
+    LIMIT_CHANGES,
+    OPERATOR_ACTIONS,
+    OPERATOR_LINKS,
+    LEASES,
+    STOPS,
     SERVICES,
     CONDITIONS,
     SET_ASIDE,

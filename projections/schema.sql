@@ -50,9 +50,13 @@ CREATE TABLE intents (
     message           TEXT,
     orders            BIGINT  NOT NULL,
     order_id          TEXT,
+    execution         TEXT,
+    executed_quantity BIGINT,
+    execution_reason  TEXT,
     submitted_at      BIGINT  NOT NULL,
     expires_at        BIGINT  NOT NULL,
     decided_at        BIGINT,
+    execution_ended_at BIGINT,
     submitted_time    TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(submitted_at / 1e9)) STORED,
     decided_time      TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(decided_at / 1e9)) STORED,
     PRIMARY KEY (account, intent_id)
@@ -61,6 +65,10 @@ CREATE INDEX intents_by_date ON intents (account, trading_date);
 COMMENT ON TABLE intents IS 'What strategies asked for and what became of it.';
 COMMENT ON COLUMN intents.status IS 'submitted, approved, modified, rejected, deferred or expired.';
 COMMENT ON COLUMN intents.order_id IS 'Last order placed for the intent; orders counts them.';
+COMMENT ON COLUMN intents.execution IS
+    'working from the approval of shares until the router is done with them, then ended; NULL where nothing is executed.';
+COMMENT ON COLUMN intents.executed_quantity IS
+    'Shares filled when the execution ended; while it works see v_executions.';
 COMMENT ON COLUMN intents.decided_by IS 'The check that cut, refused or deferred.';
 
 CREATE TABLE decisions (
@@ -108,6 +116,11 @@ CREATE TABLE orders (
     broker_order    TEXT,
     branch          TEXT,
     adopted         BOOLEAN NOT NULL,
+    route           TEXT,
+    epoch           BIGINT,
+    replaces        TEXT,
+    trade_id        TEXT,
+    corrections     BIGINT  NOT NULL,
     cancel_attempts BIGINT  NOT NULL,
     cancel_state    TEXT,
     message         TEXT,
@@ -129,6 +142,9 @@ CREATE INDEX orders_working ON orders (account)
     WHERE state IN ('held', 'submitting', 'unknown', 'accepted', 'partially_filled');
 COMMENT ON TABLE orders IS 'Every order with its present state; order_events holds its steps.';
 COMMENT ON COLUMN orders.reference_price IS 'The price the strategy saw when it decided.';
+COMMENT ON COLUMN orders.epoch IS 'Epoch of the lease under which the order was written.';
+COMMENT ON COLUMN orders.replaces IS 'The order of the same intent whose rest this one took over.';
+COMMENT ON COLUMN orders.filled_amount IS 'Traded value, corrections by the broker''s books included.';
 
 CREATE TABLE order_events (
     account      TEXT   NOT NULL,
@@ -171,7 +187,8 @@ CREATE TABLE fills (
 );
 CREATE INDEX fills_by_order ON fills (account, order_id);
 CREATE INDEX fills_by_date ON fills (account, trading_date);
-COMMENT ON TABLE fills IS 'Executions at execution prices, with fee and tax in won.';
+COMMENT ON TABLE fills IS
+    'Executions at execution prices, with fee and tax in won. A correction by the broker''s books is a row of no share (source correction), so that an order''s fills sum up to what it came to.';
 
 CREATE TABLE trades (
     account         TEXT   NOT NULL,
@@ -195,6 +212,8 @@ CREATE TABLE trades (
     exit_cost       BIGINT NOT NULL,
     exit_fee        BIGINT NOT NULL,
     exit_tax        BIGINT NOT NULL,
+    moved_quantity  BIGINT NOT NULL,
+    moved_cost      BIGINT NOT NULL,
     lowest_price    BIGINT,
     highest_price   BIGINT,
     entered_at      BIGINT NOT NULL,
@@ -223,7 +242,10 @@ CREATE INDEX trades_by_date ON trades (account, trading_date);
 CREATE INDEX trades_open ON trades (account) WHERE status = 'open';
 COMMENT ON TABLE trades IS
     'Round trips: from the first share of a strategy in a symbol until it has none, all fills summed. trade_id is the fill that opened it.';
-COMMENT ON COLUMN trades.exit_cost IS 'Cost basis of the shares sold; equals entry_amount once closed.';
+COMMENT ON COLUMN trades.exit_cost IS
+    'Cost basis of the shares sold; with moved_cost it equals entry_amount once closed.';
+COMMENT ON COLUMN trades.moved_quantity IS
+    'Shares that left for another owner without being sold; moved_cost is what they had cost.';
 COMMENT ON COLUMN trades.net_pnl IS 'Realised, net of every fee and tax paid so far, entry fee included.';
 COMMENT ON COLUMN trades.realized_r IS 'net_pnl over (entry_amount - initial_stop x entry_quantity).';
 COMMENT ON COLUMN trades.lowest_price IS
@@ -233,6 +255,7 @@ CREATE TABLE positions (
     account      TEXT    NOT NULL,
     symbol       TEXT    NOT NULL,
     quantity     BIGINT  NOT NULL,
+    moved        BIGINT  NOT NULL,
     sellable     BIGINT  NOT NULL,
     cost         BIGINT  NOT NULL,
     last_price   BIGINT,
@@ -246,7 +269,8 @@ CREATE TABLE positions (
     PRIMARY KEY (account, symbol)
 );
 COMMENT ON TABLE positions IS
-    'What the broker says the account holds, from complete account snapshots only.';
+    'What the broker says the account holds: from complete account snapshots and findings of drift.';
+COMMENT ON COLUMN positions.moved IS 'Shares bought less shares sold by fills since the broker''s last word.';
 COMMENT ON COLUMN positions.drift IS 'Broker quantity less allocations as last found; 0 when they agree.';
 
 CREATE TABLE allocations (
@@ -267,7 +291,7 @@ CREATE TABLE allocations (
     PRIMARY KEY (account, symbol, strategy)
 );
 COMMENT ON TABLE allocations IS
-    'Whose the shares are, from fills and opening books only; _UNKNOWN_ and _EXTERNAL_ are owners too.';
+    'Whose the shares are. _EXTERNAL_ are the account holder''s own; _UNKNOWN_ is what nobody has explained, negative for shares that are missing.';
 
 CREATE TABLE risk_daily_portfolio (
     account         TEXT    NOT NULL,
@@ -279,6 +303,9 @@ CREATE TABLE risk_daily_portfolio (
     opening_cash    BIGINT,
     equity          BIGINT,
     cash            BIGINT,
+    deposit_today       BIGINT,
+    deposit_next        BIGINT,
+    deposit_second_next BIGINT,
     bought_amount   BIGINT  NOT NULL,
     sold_amount     BIGINT  NOT NULL,
     realized_gross  BIGINT  NOT NULL,
@@ -293,7 +320,6 @@ CREATE TABLE risk_daily_portfolio (
     halted          BOOLEAN NOT NULL,
     halt_reason     TEXT,
     halt_at         BIGINT,
-    safe_mode       BOOLEAN NOT NULL,
     flattened       BOOLEAN NOT NULL,
     regime          TEXT,
     regime_at       BIGINT,
@@ -310,7 +336,9 @@ CREATE TABLE risk_daily_portfolio (
     PRIMARY KEY (account, trading_date)
 );
 COMMENT ON TABLE risk_daily_portfolio IS
-    'One row per session: equity against the opening books, exposure, brakes that were pulled.';
+    'One row per session: equity against the opening books, exposure, halts that were set.';
+COMMENT ON COLUMN risk_daily_portfolio.deposit_today IS
+    'Deposits after the settlements of today, the next and the second next session (T, T+1, T+2).';
 COMMENT ON COLUMN risk_daily_portfolio.day_pnl IS 'Equity now less equity at session open.';
 COMMENT ON COLUMN risk_daily_portfolio.halted IS 'New entries were halted at some time of the day.';
 
@@ -348,19 +376,110 @@ CREATE TABLE risk_daily_strategy (
 COMMENT ON TABLE risk_daily_strategy IS
     'One row per session and strategy. Exposure and drawdown are measured at account snapshots.';
 
-CREATE TABLE controls (
+CREATE TABLE halts (
     account    TEXT    NOT NULL,
-    control    TEXT    NOT NULL,
     scope      TEXT    NOT NULL,
+    target     TEXT    NOT NULL,
+    trigger    TEXT    NOT NULL,
+    mode       TEXT    NOT NULL,
     active     BOOLEAN NOT NULL,
+    rule       TEXT,
+    issued_by  TEXT    NOT NULL,
+    reason     TEXT    NOT NULL,
+    since_at   BIGINT  NOT NULL,
+    times      BIGINT  NOT NULL,
+    ended_by   TEXT,
+    end_reason TEXT,
+    ended_at   BIGINT,
+    updated_at BIGINT  NOT NULL,
+    since_time TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(since_at / 1e9)) STORED,
+    ended_time TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(ended_at / 1e9)) STORED,
+    PRIMARY KEY (account, scope, target, trigger)
+);
+COMMENT ON TABLE halts IS
+    'Every halt by what it concerns and what set it off: the one in force there, or the last one. No halt stops an exit.';
+COMMENT ON COLUMN halts.rule IS 'The automatic rule that set it; NULL when somebody ordered it.';
+
+CREATE TABLE limit_changes (
+    account    TEXT    NOT NULL,
+    sequence   BIGINT  NOT NULL,
+    complete   BOOLEAN NOT NULL,
+    changes    JSONB   NOT NULL,
+    refused    BOOLEAN NOT NULL,
+    refusal    TEXT,
     issued_by  TEXT    NOT NULL,
     reason     TEXT    NOT NULL,
     changed_at BIGINT  NOT NULL,
     changed_time TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(changed_at / 1e9)) STORED,
-    PRIMARY KEY (account, control, scope)
+    PRIMARY KEY (account, sequence)
 );
-COMMENT ON TABLE controls IS
-    'Every brake with its present position. A new session releases the halt of entries.';
+COMMENT ON TABLE limit_changes IS
+    'Changes of the risk gate''s limits at run time; complete rows are all that a session opened with. v_limits shows what is in force.';
+
+CREATE TABLE operator_actions (
+    account   TEXT   NOT NULL,
+    sequence  BIGINT NOT NULL,
+    action    TEXT   NOT NULL,
+    issued_by TEXT   NOT NULL,
+    reason    TEXT   NOT NULL,
+    payload   JSONB  NOT NULL,
+    at        BIGINT NOT NULL,
+    action_time TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(at / 1e9)) STORED,
+    PRIMARY KEY (account, sequence)
+);
+COMMENT ON TABLE operator_actions IS
+    'What people, and services that found something wrong, ordered: halts, limits, cancels, changes of owner.';
+
+CREATE TABLE operator_links (
+    account    TEXT   NOT NULL,
+    link       TEXT   NOT NULL,
+    issued_by  TEXT   NOT NULL,
+    timeout_s  BIGINT NOT NULL,
+    present_at BIGINT NOT NULL,
+    present_time TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(present_at / 1e9)) STORED,
+    PRIMARY KEY (account, link)
+);
+COMMENT ON TABLE operator_links IS
+    'The newest sign of each operator''s host; timeout_s 0 means that nobody watches for the next one.';
+
+CREATE TABLE leases (
+    account     TEXT   NOT NULL,
+    name        TEXT   NOT NULL,
+    epoch       BIGINT NOT NULL,
+    holder      TEXT   NOT NULL,
+    run         TEXT   NOT NULL,
+    state       TEXT   NOT NULL,
+    ttl_ms      BIGINT,
+    previous    TEXT,
+    renewals    BIGINT NOT NULL,
+    taken_at    BIGINT,
+    renewed_at  BIGINT,
+    released_at BIGINT,
+    taken_time   TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(taken_at / 1e9)) STORED,
+    renewed_time TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(renewed_at / 1e9)) STORED,
+    PRIMARY KEY (account, name)
+);
+COMMENT ON TABLE leases IS
+    'Which process may act on the account, by name of the lease; epoch grows with every change of holder.';
+
+CREATE TABLE stops (
+    account    TEXT   NOT NULL,
+    symbol     TEXT   NOT NULL,
+    strategy   TEXT   NOT NULL,
+    generation BIGINT NOT NULL,
+    state      TEXT   NOT NULL,
+    quantity   BIGINT NOT NULL,
+    stop_price BIGINT,
+    price      BIGINT,
+    intent_id  TEXT,
+    reason     TEXT   NOT NULL,
+    changed_at BIGINT NOT NULL,
+    changed_time TIMESTAMPTZ GENERATED ALWAYS AS (to_timestamp(changed_at / 1e9)) STORED,
+    PRIMARY KEY (account, symbol, strategy)
+);
+COMMENT ON TABLE stops IS
+    'Where the protection of each allocation stands: active, triggered, waiting, submitted, done, failed or missing.';
+COMMENT ON COLUMN stops.price IS 'The price that triggered the stop.';
 
 CREATE TABLE service_state (
     account       TEXT   NOT NULL,

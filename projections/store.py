@@ -63,6 +63,10 @@ class Store:
         """Take in the named intents, those that exist."""
         await self._fetch(model.intents, "intent_id = ANY(%(ids)s)", intent_ids)
 
+    async def fetch_trades(self, model: ReadModel, trade_ids: set[str]) -> None:
+        """Take in the named round trips, those that exist."""
+        await self._fetch(model.trades, "trade_id = ANY(%(ids)s)", trade_ids)
+
     async def _fetch(self, into: Rows[R], condition: str, ids: set[str]) -> None:
         if ids:
             into.load(await self._select(into.table, condition, {"ids": sorted(ids)}))

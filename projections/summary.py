@@ -116,7 +116,8 @@ async def _day(
         ),
         fills=await _number(
             connection,
-            "SELECT count(*) FROM fills WHERE account = %s AND trading_date = %s",
+            "SELECT count(*) FROM fills"
+            " WHERE account = %s AND trading_date = %s AND source <> 'correction'",
             account,
             trading_date,
         ),

@@ -25,6 +25,15 @@ WITH owned AS (
            max(protective_stop) FILTER (WHERE quantity > 0) AS protective_stop
     FROM allocations
     GROUP BY account, symbol
+), protected AS (
+    SELECT a.account, a.symbol,
+           jsonb_object_agg(a.strategy, s.state) FILTER (WHERE s.state IS NOT NULL) AS stop_states,
+           bool_or(coalesce(s.state, '') IN ('missing', 'failed')
+                   OR a.protective_stop IS NULL AND a.hard_stop IS NULL) AS unprotected
+    FROM allocations a
+    LEFT JOIN stops s USING (account, symbol, strategy)
+    WHERE a.quantity > 0 AND a.strategy NOT IN ('_UNKNOWN_', '_EXTERNAL_')
+    GROUP BY a.account, a.symbol
 ), ordered AS (
     SELECT account, symbol, string_agg(DISTINCT strategy, ', ' ORDER BY strategy) AS buyers
     FROM orders
@@ -36,10 +45,12 @@ SELECT account, symbol,
        coalesce(p.quantity, 0) AS quantity,
        p.sellable, p.mean_price, p.last_price, p.unrealized,
        o.protective_stop, o.hard_stop,
+       coalesce(t.stop_states, '{}'::JSONB) AS stop_states,
+       coalesce(t.unprotected, FALSE) AS unprotected,
        coalesce(p.frozen, FALSE) OR EXISTS (
-           SELECT FROM controls c
-           WHERE c.account = coalesce(p.account, o.account) AND c.control = 'freeze_symbol'
-             AND c.scope = coalesce(p.symbol, o.symbol) AND c.active) AS frozen,
+           SELECT FROM halts h
+           WHERE h.account = coalesce(p.account, o.account) AND h.scope = 'symbol'
+             AND h.target = coalesce(p.symbol, o.symbol) AND h.active) AS frozen,
        b.buyers AS entries_working_for,
        coalesce(o.allocated, 0) AS allocated,
        coalesce(o.kpr, 0) AS kpr, coalesce(o.kmp, 0) AS kmp,
@@ -50,22 +61,58 @@ SELECT account, symbol,
        p.synced_time AT TIME ZONE 'Asia/Seoul' AS synced_kst
 FROM positions p
 FULL JOIN owned o USING (account, symbol)
+LEFT JOIN protected t USING (account, symbol)
 LEFT JOIN ordered b USING (account, symbol)
 WHERE coalesce(p.quantity, 0) <> 0 OR coalesce(p.frozen, FALSE)
    OR coalesce(o.owners, '{}'::JSONB) <> '{}'::JSONB;
 COMMENT ON VIEW v_live_positions IS
-    'Symbols held, owned or frozen: broker quantity beside what each strategy owns. Broker figures are as of synced_kst.';
+    'Symbols held, owned or frozen: broker quantity beside what each strategy owns, and how it is protected. Broker figures are as of synced_kst.';
 
 CREATE VIEW v_live_allocations AS
 SELECT a.account, a.symbol, a.strategy, a.quantity, a.mean_cost, a.cost,
        p.last_price, a.quantity * p.last_price - a.cost AS unrealized,
-       a.protective_stop, a.hard_stop, a.trade_id,
+       a.protective_stop, a.hard_stop,
+       s.state AS stop_state, s.generation AS stop_generation, s.intent_id AS stop_intent_id,
+       s.changed_time AT TIME ZONE 'Asia/Seoul' AS stop_since_kst,
+       a.trade_id,
        coalesce(p.frozen, FALSE) AS frozen, coalesce(p.drift, 0) AS drift,
        a.entered_time AT TIME ZONE 'Asia/Seoul' AS entered_kst
 FROM allocations a
 LEFT JOIN positions p USING (account, symbol)
+LEFT JOIN stops s USING (account, symbol, strategy)
 WHERE a.quantity <> 0;
-COMMENT ON VIEW v_live_allocations IS 'Shares by owner with their cost and stops.';
+COMMENT ON VIEW v_live_allocations IS
+    'Shares by owner with their cost, their stops and where the protection stands.';
+
+CREATE VIEW v_conservation AS
+WITH owned AS (
+    SELECT account, symbol,
+           (sum(quantity) FILTER (WHERE strategy NOT IN ('_UNKNOWN_', '_EXTERNAL_')))::BIGINT
+               AS strategies,
+           (sum(quantity) FILTER (WHERE strategy = '_UNKNOWN_'))::BIGINT AS unknown,
+           (sum(quantity) FILTER (WHERE strategy = '_EXTERNAL_'))::BIGINT AS external,
+           sum(quantity)::BIGINT AS allocated
+    FROM allocations
+    GROUP BY account, symbol
+)
+SELECT account, symbol,
+       coalesce(o.strategies, 0) AS strategies, coalesce(o.unknown, 0) AS unknown,
+       coalesce(o.external, 0) AS external, coalesce(o.allocated, 0) AS allocated,
+       p.quantity + p.moved AS broker_quantity,
+       coalesce(o.allocated, 0) - (p.quantity + p.moved) AS difference,
+       EXISTS (SELECT FROM orders w
+               WHERE w.account = coalesce(o.account, p.account)
+                 AND w.symbol = coalesce(o.symbol, p.symbol)
+                 AND w.state IN ('submitting', 'unknown', 'accepted', 'partially_filled'))
+           AS working,
+       coalesce(p.frozen, FALSE) AS drifting,
+       p.synced_time AT TIME ZONE 'Asia/Seoul' AS synced_kst
+FROM owned o
+FULL JOIN positions p USING (account, symbol)
+WHERE coalesce(o.allocated, 0) <> 0 OR coalesce(o.unknown, 0) <> 0
+   OR coalesce(p.quantity + p.moved, 0) <> 0;
+COMMENT ON VIEW v_conservation IS
+    'Whether the owners'' shares add up to the broker''s: its last word moved by the fills since. A difference that outlives the broker''s next word while nothing works is wrong; NULL: the broker has not spoken yet.';
 
 CREATE VIEW v_working_orders AS
 SELECT o.account, o.order_id, o.strategy, o.symbol, o.side, o.kind, o.state,
@@ -100,9 +147,14 @@ SELECT p.account, p.trading_date, 'PORTFOLIO' AS entity,
        p.equity, p.realized_gross, p.fees, p.tax, p.realized_net, p.unrealized,
        p.day_pnl, p.day_pnl_percent, p.gross_exposure, p.gross_percent,
        p.positions AS positions_or_trades, p.max_drawdown,
-       p.halted, p.halt_reason, coalesce(p.regime, 'normal') AS regime,
-       EXISTS (SELECT FROM controls c WHERE c.account = p.account
-               AND c.control = 'safe_mode' AND c.active) AS safe_mode,
+       p.halted, p.halt_reason,
+       (SELECT CASE max(CASE h.mode WHEN 'flatten' THEN 3 WHEN 'reduce_only' THEN 2 ELSE 1 END)
+               WHEN 3 THEN 'flatten' WHEN 2 THEN 'reduce_only' WHEN 1 THEN 'no_entries' END
+        FROM halts h
+        WHERE h.account = p.account AND h.active AND h.scope IN ('account', 'all_hosts'))
+           AS halt_mode,
+       coalesce(p.regime, 'normal') AS regime,
+       p.deposit_today, p.deposit_next, p.deposit_second_next,
        p.phase
 FROM risk_daily_portfolio p
 JOIN v_today USING (account, trading_date)
@@ -111,18 +163,99 @@ SELECT s.account, s.trading_date, s.strategy,
        NULL, s.realized_gross, s.fees, s.tax, s.realized_net, s.unrealized,
        s.realized_net + s.unrealized, NULL, s.exposure, NULL,
        s.trades_closed, s.max_drawdown,
-       s.halted, s.halt_reason, NULL, NULL, NULL
+       s.halted, s.halt_reason,
+       (SELECT CASE max(CASE h.mode WHEN 'flatten' THEN 3 WHEN 'reduce_only' THEN 2 ELSE 1 END)
+               WHEN 3 THEN 'flatten' WHEN 2 THEN 'reduce_only' WHEN 1 THEN 'no_entries' END
+        FROM halts h
+        WHERE h.account = s.account AND h.active AND h.scope = 'strategy'
+          AND h.target = s.strategy),
+       NULL, NULL, NULL, NULL, NULL
 FROM risk_daily_strategy s
 JOIN v_today USING (account, trading_date);
 COMMENT ON VIEW v_today_risk IS
-    'Today''s result and exposure of the whole account and of each strategy; positions_or_trades counts positions, for strategies closed trades.';
+    'Today''s result and exposure of the whole account and of each strategy; positions_or_trades counts positions, for strategies closed trades. halted: at some time of the day; halt_mode: now.';
 
 CREATE VIEW v_active_halts AS
-SELECT account, control, scope, reason, issued_by,
-       changed_time AT TIME ZONE 'Asia/Seoul' AS since_kst
-FROM controls
+SELECT account, scope, target, mode, trigger, rule, reason, issued_by,
+       since_time AT TIME ZONE 'Asia/Seoul' AS since_kst
+FROM halts
 WHERE active;
-COMMENT ON VIEW v_active_halts IS 'Brakes that are set now. No brake stops an exit.';
+COMMENT ON VIEW v_active_halts IS
+    'Halts in force: no_entries refuses entries, reduce_only withdraws buys too, flatten sells everything. No halt stops an exit.';
+
+CREATE VIEW v_limits AS
+SELECT account, name, value, issued_by, reason, changed_kst
+FROM (
+    SELECT DISTINCT ON (c.account, e.key)
+           c.account, e.key AS name, e.value, c.issued_by, c.reason,
+           c.changed_time AT TIME ZONE 'Asia/Seoul' AS changed_kst
+    FROM limit_changes c
+    CROSS JOIN LATERAL jsonb_each(c.changes) e
+    WHERE NOT c.refused
+      AND c.sequence >= (SELECT coalesce(max(b.sequence), 0) FROM limit_changes b
+                         WHERE b.account = c.account AND b.complete)
+    ORDER BY c.account, e.key, c.sequence DESC
+) newest
+WHERE value <> 'null'::JSONB;
+COMMENT ON VIEW v_limits IS
+    'Limits in force that somebody changed at run time; all others are those of the configuration file.';
+
+CREATE VIEW v_executions AS
+SELECT i.account, i.trading_date, i.intent_id, i.strategy, i.symbol, i.kind,
+       i.execution AS state, i.approved_quantity AS allowed,
+       greatest(coalesce(o.filled, 0), coalesce(i.executed_quantity, 0)) AS filled,
+       i.orders, i.execution_reason AS reason,
+       round((coalesce(i.execution_ended_at, c.log_at) - i.decided_at) / 1e9, 1) AS seconds,
+       i.decided_time AT TIME ZONE 'Asia/Seoul' AS decided_kst
+FROM intents i
+JOIN checkpoint c USING (account)
+LEFT JOIN (SELECT account, intent_id, sum(filled_quantity)::BIGINT AS filled
+           FROM orders GROUP BY account, intent_id) o USING (account, intent_id)
+WHERE i.execution IS NOT NULL;
+COMMENT ON VIEW v_executions IS
+    'What became of each allowed intent: shares allowed and filled, orders it took, why it ended.';
+
+CREATE VIEW v_checks AS
+WITH made AS (
+    SELECT d.account, i.trading_date, d.strategy, d.sequence, d.decided_time,
+           c.value ->> 'name' AS name, c.value -> 'value' AS seen, c.value -> 'limit' AS bound,
+           c.value ->> 'outcome' AS outcome, (c.value ->> 'headroom')::NUMERIC AS headroom
+    FROM decisions d
+    JOIN intents i USING (account, intent_id)
+    JOIN v_today t ON t.account = d.account AND t.trading_date = i.trading_date
+    CROSS JOIN LATERAL jsonb_array_elements(d.checks) c
+)
+SELECT account, trading_date, strategy, name,
+       count(*) FILTER (WHERE outcome = 'pass') AS passed,
+       count(*) FILTER (WHERE outcome = 'modify') AS modified,
+       count(*) FILTER (WHERE outcome = 'reject') AS rejected,
+       count(*) FILTER (WHERE outcome = 'defer') AS deferred,
+       count(*) FILTER (WHERE outcome = 'missing') AS missing,
+       min(headroom) AS least_headroom,
+       (array_agg(seen ORDER BY sequence DESC))[1] AS last_value,
+       (array_agg(bound ORDER BY sequence DESC))[1] AS last_limit,
+       (array_agg(headroom ORDER BY sequence DESC))[1] AS last_headroom,
+       (array_agg(outcome ORDER BY sequence DESC))[1] AS last_outcome,
+       max(decided_time) AT TIME ZONE 'Asia/Seoul' AS last_kst,
+       bool_and(outcome IN ('missing', 'not_applicable')) AND bool_or(outcome = 'missing') AS blind
+FROM made
+GROUP BY account, trading_date, strategy, name;
+COMMENT ON VIEW v_checks IS
+    'Today''s checks of the risk gate by strategy: what they said, how near their limit they came, the last value. blind: never had data.';
+
+CREATE VIEW v_leases AS
+SELECT l.account, l.name, l.state, l.epoch, l.holder, l.run, l.renewals, l.ttl_ms,
+       round((c.log_at - l.renewed_at) / 1e9, 1) AS seconds_since_renewal,
+       l.taken_time AT TIME ZONE 'Asia/Seoul' AS taken_kst
+FROM leases l
+JOIN checkpoint c USING (account);
+COMMENT ON VIEW v_leases IS 'Who may act on the account, and the age of its last sign by the log''s clock.';
+
+CREATE VIEW v_operator_actions AS
+SELECT account, sequence, action, issued_by, reason, payload,
+       action_time AT TIME ZONE 'Asia/Seoul' AS at_kst
+FROM operator_actions;
+COMMENT ON VIEW v_operator_actions IS 'What was ordered by hand, by whom and why.';
 
 CREATE VIEW v_recent_trades AS
 SELECT t.account, t.trade_id, t.strategy, t.symbol, t.trading_date, t.status,
@@ -146,19 +279,19 @@ COMMENT ON VIEW v_recent_trades IS
 CREATE VIEW v_strategy_performance AS
 SELECT t.account, t.strategy,
        count(*) AS trades,
-       count(*) FILTER (WHERE t.status = 'closed') AS closed,
+       count(*) FILTER (WHERE t.status = 'closed' AND t.exit_quantity > 0) AS closed,
        coalesce(sum(t.net_pnl), 0)::BIGINT AS net_pnl,
        round(avg(t.realized_r), 4) AS mean_r,
-       count(*) FILTER (WHERE t.status = 'closed' AND t.net_pnl > 0) AS wins,
-       count(*) FILTER (WHERE t.status = 'closed' AND t.net_pnl <= 0) AS losses,
-       round(count(*) FILTER (WHERE t.status = 'closed' AND t.net_pnl > 0) * 100::NUMERIC
-             / nullif(count(*) FILTER (WHERE t.status = 'closed'), 0), 2) AS win_percent
+       count(*) FILTER (WHERE t.status = 'closed' AND t.exit_quantity > 0 AND t.net_pnl > 0) AS wins,
+       count(*) FILTER (WHERE t.status = 'closed' AND t.exit_quantity > 0 AND t.net_pnl <= 0) AS losses,
+       round(count(*) FILTER (WHERE t.status = 'closed' AND t.exit_quantity > 0 AND t.net_pnl > 0) * 100::NUMERIC
+             / nullif(count(*) FILTER (WHERE t.status = 'closed' AND t.exit_quantity > 0), 0), 2) AS win_percent
 FROM trades t
 JOIN checkpoint c USING (account)
 WHERE t.status = 'open' OR t.closed_time > c.log_time - INTERVAL '30 days'
 GROUP BY t.account, t.strategy;
 COMMENT ON VIEW v_strategy_performance IS
-    'Each strategy''s trades of the last 30 days; a trade that made nothing counts as a loss.';
+    'Each strategy''s trades of the last 30 days; a trade that made nothing counts as a loss, one whose shares were all given to another owner as neither.';
 
 CREATE VIEW v_fill_quality AS
 SELECT o.account, o.strategy, o.symbol, o.kind, o.side,

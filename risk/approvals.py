@@ -28,21 +28,21 @@ class EntryLock(msgspec.Struct, frozen=True, gc=False):
 class Approvals:
     """Approvals of one session."""
 
-    def __init__(self, orders_per_second: int, orders_per_symbol_minute: int) -> None:
-        # A queue that is full and whose oldest entry is young enough is a rate that is used up.
-        self._account: deque[int] = deque(maxlen=orders_per_second)
+    def __init__(self) -> None:
+        self._account: deque[int] = deque()
         self._symbols: dict[Symbol, deque[int]] = {}
-        self._per_symbol = orders_per_symbol_minute
         self._signals: set[tuple[StrategyId, Symbol, str]] = set()
         self._locks: dict[Symbol, EntryLock] = {}
 
     def order(self, symbol: Symbol, now: int) -> None:
         """Count one intent that was let through and becomes an order."""
         self._account.append(now)
+        _forget(self._account, now - _SECOND)
         times = self._symbols.get(symbol)
         if times is None:
-            times = self._symbols[symbol] = deque(maxlen=self._per_symbol)
+            times = self._symbols[symbol] = deque()
         times.append(now)
+        _forget(times, now - _MINUTE)
 
     def entry(self, intent: IntentSubmitted, now: int, lock: int) -> None:
         """Remember an approved entry's signal and lock its symbol for ``lock`` nanoseconds."""
@@ -66,9 +66,20 @@ class Approvals:
         return (intent.strategy, intent.symbol, intent.signal) in self._signals
 
     def in_last_second(self, now: int) -> int:
-        """Return the orders let through in the last second, at most the limit."""
-        return sum(1 for at in self._account if at > now - _SECOND)
+        """Return the orders let through in the last second."""
+        _forget(self._account, now - _SECOND)
+        return len(self._account)
 
     def in_last_minute(self, symbol: Symbol, now: int) -> int:
-        """Return the orders let through for a symbol in the last minute, at most the limit."""
-        return sum(1 for at in self._symbols.get(symbol, ()) if at > now - _MINUTE)
+        """Return the orders let through for a symbol in the last minute."""
+        times = self._symbols.get(symbol)
+        if times is None:
+            return 0
+        _forget(times, now - _MINUTE)
+        return len(times)
+
+
+def _forget(times: deque[int], before: int) -> None:
+    """Drop instants up to ``before``; the gate's time never goes back."""
+    while times and times[0] <= before:
+        times.popleft()

@@ -1,4 +1,4 @@
-"""Entry checks that say yes or no: brakes, loss, market state, rates, arbitration.
+"""Entry checks that say yes or no: halts, loss, counts, market state, prices, rates.
 
 Each is a pure function of an ``Entry``. ``MISSING`` means that there was no data to judge by; how
 that ends is written in the table of ``entries``. No exit ever comes here.
@@ -6,14 +6,13 @@ that ends is written in the table of ``entries``. No exit ever comes here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from events import prices
-from events.control import ControlKind
-from events.trading import Check, CheckOutcome, Side
-from risk.controls import LossLevel
+from events.control import Halt
+from events.trading import Check, CheckOutcome
 from risk.entry import Entry, verdict
+from risk.halts import ACCOUNT_LOSS, SELF_CLEARING
 
 _PASS: Final = CheckOutcome.PASS
 _REJECT: Final = CheckOutcome.REJECT
@@ -43,48 +42,56 @@ def quantity(entry: Entry) -> Check:
     asked = entry.intent.quantity
     if asked is None:
         return verdict("quantity", _MISSING, None, 1, "an entry must say how many shares")
-    return verdict("quantity", _PASS if entry.quantity >= 1 else _REJECT, entry.quantity, 1)
+    outcome = _PASS if entry.quantity >= 1 else _REJECT
+    return verdict("quantity", outcome, entry.quantity, 1, headroom=entry.quantity - 1)
 
 
 def expiry(entry: Entry) -> Check:
     """The wish has not lapsed. Values are ns UTC."""
-    outcome = _REJECT if entry.now > entry.intent.expires_at else _PASS
-    return verdict("expiry", outcome, entry.now, entry.intent.expires_at)
+    until = entry.intent.expires_at
+    outcome = _REJECT if entry.now > until else _PASS
+    return verdict("expiry", outcome, entry.now, until, headroom=until - entry.now)
 
 
 def equity_known(entry: Entry) -> Check:
     """There is equity to measure against: now, at the broker, at the session's open. Won."""
     known = entry.equity > 0 and entry.book.opening_equity > 0
     value = min(entry.equity, entry.book.opening_equity)
-    return verdict("equity_known", _PASS if known else _DEFER, value, 0)
+    return verdict("equity_known", _PASS if known else _DEFER, value, 0, headroom=value)
 
 
-def _brake(name: str, kind: ControlKind, when_set: CheckOutcome) -> Callable[[Entry], Check]:
-    def check(entry: Entry) -> Check:
-        brake = entry.controls.brake(kind, entry.intent.strategy, entry.intent.symbol)
-        if brake is None:
-            return verdict(name, _PASS, "off", "off")
-        note = f"{brake.scope}: {brake.reason} ({brake.issued_by})"
-        return verdict(name, when_set, "on", "off", note)
-
-    check.__doc__ = f"The brake {kind.value} is off for account, strategy and symbol."
-    return check
+def _halted(name: str, halt: Halt | None, outcome: CheckOutcome = _REJECT) -> Check:
+    if halt is None:
+        return verdict(name, _PASS, "off", "off")
+    note = f"{halt.target}: {halt.reason} ({halt.issued_by})"
+    return verdict(name, outcome, halt.trigger.value, "off", note)
 
 
-safe_mode: Final = _brake("safe_mode", ControlKind.SAFE_MODE, _DEFER)
-flatten: Final = _brake("flatten", ControlKind.FLATTEN, _REJECT)
-entries_halted: Final = _brake("entries_halted", ControlKind.HALT_ENTRIES, _REJECT)
-strategy_paused: Final = _brake("strategy_paused", ControlKind.PAUSE_STRATEGY, _REJECT)
-_operator_freeze: Final = _brake("symbol_frozen", ControlKind.FREEZE_SYMBOL, _REJECT)
+def safe_mode(entry: Entry) -> Check:
+    """No halt on the account that ends by itself. Value: what set it off."""
+    return _halted("safe_mode", entry.controls.of_account(self_clearing=True), _DEFER)
+
+
+def flatten(entry: Entry) -> Check:
+    """Nothing is being sold out that this would buy. Value: what set the halt off."""
+    return _halted("flatten", entry.controls.flattening(entry.intent.strategy, entry.intent.symbol))
+
+
+def entries_halted(entry: Entry) -> Check:
+    """No halt on the account that somebody has to lift. Value: what set it off."""
+    return _halted("entries_halted", entry.controls.of_account(self_clearing=False))
+
+
+def strategy_paused(entry: Entry) -> Check:
+    """No halt on the strategy. Value: what set it off."""
+    return _halted("strategy_paused", entry.controls.of_strategy(entry.intent.strategy))
 
 
 def symbol_frozen(entry: Entry) -> Check:
-    """Neither an operator nor drift froze the symbol."""
-    drift = entry.controls.drifts.get(entry.intent.symbol)
-    if drift is not None:
-        note = f"broker shows {drift.broker_quantity}, allocations {drift.allocated_quantity}"
-        return verdict("symbol_frozen", _REJECT, "drift", "off", note)
-    return _operator_freeze(entry)
+    """No halt on the symbol, by an operator, drift or an unknown order. Value: what set it off."""
+    halt = entry.controls.of_symbol(entry.intent.symbol)
+    waits = halt is not None and halt.trigger in SELF_CLEARING
+    return _halted("symbol_frozen", halt, _DEFER if waits else _REJECT)
 
 
 def designation(entry: Entry) -> Check:
@@ -101,61 +108,62 @@ def designation(entry: Entry) -> Check:
     return verdict("designation", _PASS, code, _OPEN_DESIGNATIONS, note)
 
 
-def _day_loss(entry: Entry, name: str, level: LossLevel, fraction: float) -> Check:
+def trading_halt(entry: Entry) -> Check:
+    """The exchange has not halted the symbol, as far as its operation feed is received."""
+    operation = entry.market.operations.get(entry.intent.symbol)
+    if operation is None:
+        return verdict("trading_halt", _MISSING, None, "trading", "no word from the exchange today")
+    if operation.halted:
+        return verdict("trading_halt", _DEFER, "halted", "trading", operation.reason)
+    return verdict("trading_halt", _PASS, "trading", "trading")
+
+
+def _day_loss(entry: Entry, name: str, fraction: float) -> Check:
+    """While the halt that this loss sets is in force, an earlier check has ended the entry."""
     book = entry.book
-    reached = entry.controls.loss
-    if reached is not None and reached.level >= level:
-        ratio = reached.day_result / book.opening_equity
-        note = f"reached at {reached.at}, until next open{_guessed(reached.unpriced, '; ')}"
-        return verdict(name, _REJECT, ratio, -fraction, note)
     lost = book.day_result <= -round(fraction * book.opening_equity)
     ratio = book.day_result / book.opening_equity
-    outcome = _REJECT if lost else _PASS
-    return verdict(name, outcome, ratio, -fraction, _guessed(book.unpriced))
+    note = _guessed(book.unpriced)
+    release = entry.controls.release_of(ACCOUNT_LOSS)
+    if lost and release is not None:
+        note = f"entries allowed by {release.issued_by}: {release.reason}"
+        return verdict(name, _PASS, ratio, -fraction, note, ratio + fraction)
+    return verdict(name, _REJECT if lost else _PASS, ratio, -fraction, note, ratio + fraction)
 
 
-def _guessed(unpriced: int, before: str = "") -> str:
-    return f"{before}holdings without a price, at opening value: {unpriced}" if unpriced else ""
+def _guessed(unpriced: int) -> str:
+    return f"holdings without a price, at opening value: {unpriced}" if unpriced else ""
 
 
 def daily_halt(entry: Entry) -> Check:
     """The day's result over opening equity has stayed above the halt level."""
-    return _day_loss(entry, "daily_halt", LossLevel.HALT, entry.limits.daily_loss_halt)
+    return _day_loss(entry, "daily_halt", entry.limits.daily_loss_halt)
 
 
 def daily_warn(entry: Entry) -> Check:
     """The day's result over opening equity has stayed above the warn level."""
-    return _day_loss(entry, "daily_warn", LossLevel.WARN, entry.limits.daily_loss_warn)
-
-
-def orders_known(entry: Entry) -> Check:
-    """No order of unknown fate in the symbol, and none anywhere for too long. Value: seconds."""
-    unknown = entry.book.working.unknown
-    allowed = entry.limits.unknown_order_stop // _SECOND
-    oldest = 0.0
-    for order_id, (symbol, since) in unknown.items():
-        age = (entry.now - since) / _SECOND
-        oldest = max(oldest, age)
-        if symbol == entry.intent.symbol or entry.now - since >= entry.limits.unknown_order_stop:
-            return verdict("orders_known", _DEFER, age, allowed, f"{order_id} is unknown")
-    return verdict("orders_known", _PASS, oldest, allowed)
+    return _day_loss(entry, "daily_warn", entry.limits.daily_loss_warn)
 
 
 def account_positions(entry: Entry) -> Check:
     """Other symbols with shares or working buys leave room for this one."""
-    count = sum(1 for symbol in entry.book.active_symbols() if symbol != entry.intent.symbol)
+    active = entry.book.active_symbols()
+    count = len(active) - (entry.intent.symbol in active)
     limit = entry.limits.max_positions
-    return verdict("account_positions", _REJECT if count >= limit else _PASS, count, limit)
+    outcome = _REJECT if count >= limit else _PASS
+    return verdict("account_positions", outcome, count, limit, headroom=limit - count)
 
 
 def strategy_positions(entry: Entry) -> Check:
     """The strategy has a budget, and its other symbols leave room for this one."""
     budget = entry.limits.budgets.get(entry.intent.strategy)
-    count = len(entry.book.symbols_of(entry.intent.strategy) - {entry.intent.symbol})
+    symbols = entry.book.symbols_of(entry.intent.strategy)
+    count = len(symbols) - (entry.intent.symbol in symbols)
     if budget is None:
         return verdict("strategy_positions", _MISSING, count, None, "the strategy has no budget")
     limit = budget.max_positions
-    return verdict("strategy_positions", _REJECT if count >= limit else _PASS, count, limit)
+    outcome = _REJECT if count >= limit else _PASS
+    return verdict("strategy_positions", outcome, count, limit, headroom=limit - count)
 
 
 def price_known(entry: Entry) -> Check:
@@ -175,7 +183,8 @@ def price_known(entry: Entry) -> Check:
         return verdict(
             "price_known", _MISSING, entry.price, 1, f"{note}, {allowed} s allowed without a limit"
         )
-    return verdict("price_known", _PASS if entry.price > 0 else _REJECT, entry.price, 1, note)
+    outcome = _PASS if entry.price > 0 else _REJECT
+    return verdict("price_known", outcome, entry.price, 1, note, entry.price - 1)
 
 
 def protective_stop(entry: Entry) -> Check:
@@ -184,7 +193,9 @@ def protective_stop(entry: Entry) -> Check:
     if stop is None:
         return verdict("protective_stop", _MISSING, None, entry.price, "an entry needs a stop")
     sound = 0 < stop < entry.known_price
-    return verdict("protective_stop", _PASS if sound else _REJECT, stop, entry.price)
+    room = entry.known_price - stop
+    outcome = _PASS if sound else _REJECT
+    return verdict("protective_stop", outcome, stop, entry.price, headroom=room)
 
 
 def vi_cooldown(entry: Entry) -> Check:
@@ -205,7 +216,8 @@ def vi_cooldown(entry: Entry) -> Check:
     closed = _INTERRUPTION_LASTS + cooldown if last.active else cooldown
     note = "its end was not seen" if last.active else ""
     outcome = _DEFER if since < closed else _PASS
-    return verdict("vi_cooldown", outcome, since / _SECOND, closed // _SECOND, note)
+    over = (since - closed) / _SECOND
+    return verdict("vi_cooldown", outcome, since / _SECOND, closed // _SECOND, note, over)
 
 
 def price_on_tick(entry: Entry) -> Check:
@@ -219,16 +231,18 @@ def price_on_tick(entry: Entry) -> Check:
     if board is None:
         return verdict("price_on_tick", _MISSING, limit, None, "market of the symbol not known")
     tick = prices.tick_size(limit, board, entry.market.day)
-    return verdict("price_on_tick", _REJECT if limit % tick else _PASS, limit, tick)
+    off = limit % tick
+    return verdict("price_on_tick", _REJECT if off else _PASS, limit, tick, headroom=-off)
 
 
 def price_within_limits(entry: Entry) -> Check:
     """The price lies within the day's limits as the broker gave them."""
     # Without terms of today the check of the designation has ended the entry already.
     reference = entry.market.references[entry.intent.symbol]
-    inside = reference.lower_limit <= entry.known_price <= reference.upper_limit
-    limits = f"{reference.lower_limit}..{reference.upper_limit}"
-    return verdict("price_within_limits", _PASS if inside else _REJECT, entry.price, limits)
+    low, high, price = reference.lower_limit, reference.upper_limit, entry.known_price
+    outcome = _PASS if low <= price <= high else _REJECT
+    room = min(price - low, high - price)
+    return verdict("price_within_limits", outcome, price, f"{low}..{high}", headroom=room)
 
 
 def session_phase(entry: Entry) -> Check:
@@ -245,14 +259,16 @@ def order_rate(entry: Entry) -> Check:
     """The account has not sent too many orders within a second."""
     count = entry.approvals.in_last_second(entry.now)
     limit = entry.limits.max_orders_per_second
-    return verdict("order_rate", _DEFER if count >= limit else _PASS, count, limit)
+    outcome = _DEFER if count >= limit else _PASS
+    return verdict("order_rate", outcome, count, limit, headroom=limit - count)
 
 
 def symbol_order_rate(entry: Entry) -> Check:
     """The symbol has not had too many orders within a minute."""
     count = entry.approvals.in_last_minute(entry.intent.symbol, entry.now)
     limit = entry.limits.max_orders_per_symbol_minute
-    return verdict("symbol_order_rate", _DEFER if count >= limit else _PASS, count, limit)
+    outcome = _DEFER if count >= limit else _PASS
+    return verdict("symbol_order_rate", outcome, count, limit, headroom=limit - count)
 
 
 def spread(entry: Entry) -> Check:
@@ -268,52 +284,5 @@ def spread(entry: Entry) -> Check:
         empty = "bid" if best.bid is None else "ask"
         return verdict("spread", _MISSING, None, limit, f"the {empty} side is empty")
     value = (best.ask - best.bid) * 20_000 / (best.ask + best.bid)
-    return verdict("spread", _DEFER if value > limit else _PASS, value, limit)
-
-
-def not_held(entry: Entry) -> Check:
-    """An entry opens a position and never adds to one. Value: own shares."""
-    owned = entry.book.owned(entry.intent.strategy, entry.intent.symbol)
-    return verdict("not_held", _REJECT if owned > 0 else _PASS, owned, 0)
-
-
-def not_entering(entry: Entry) -> Check:
-    """The strategy is not buying the symbol already. Value: own shares being bought."""
-    buying = entry.book.working.quantity(entry.intent.strategy, entry.intent.symbol, Side.BUY)
-    return verdict("not_entering", _REJECT if buying > 0 else _PASS, buying, 0)
-
-
-def signal_fresh(entry: Entry) -> Check:
-    """One entry per strategy, symbol, signal and session."""
-    signal, limit = entry.intent.signal, "once per session"
-    if signal is None:
-        return verdict("signal_fresh", _NOT_APPLICABLE, "no signal", limit)
-    used = entry.approvals.signal_used(entry.intent)
-    return verdict("signal_fresh", _REJECT if used else _PASS, signal, limit)
-
-
-def entry_lock(entry: Entry) -> Check:
-    """No other strategy's entry is under way in the symbol. Value: seconds left."""
-    lock = entry.approvals.lock(entry.intent.symbol, entry.now)
-    if lock is None or lock.owner == entry.intent.strategy:
-        return verdict("entry_lock", _PASS, 0, 0)
-    left = (lock.until - entry.now) / _SECOND
-    return verdict("entry_lock", _DEFER, left, 0, f"held by {lock.owner}")
-
-
-def opposite_order(entry: Entry) -> Check:
-    """Nothing of this account works that the entry could trade with, nor an own sell.
-
-    Buying from oneself is a wash sale under the Capital Markets Act, Article 176. Value: the
-    working sell's limit in won, ``market``, or ``none``.
-    """
-    for order in entry.book.working.in_symbol(entry.intent.symbol):
-        if order.side is Side.BUY:
-            continue
-        value = "market" if order.limit is None else order.limit
-        if order.strategy == entry.intent.strategy:
-            return verdict("opposite_order", _DEFER, value, entry.price, "own sell is working")
-        if order.limit is None or order.limit <= entry.known_price:
-            note = f"would cross a sell of {order.strategy}"
-            return verdict("opposite_order", _DEFER, value, entry.price, note)
-    return verdict("opposite_order", _PASS, "none", entry.price)
+    outcome = _DEFER if value > limit else _PASS
+    return verdict("spread", outcome, value, limit, headroom=limit - value)

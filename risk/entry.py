@@ -10,7 +10,7 @@ import msgspec
 from events.trading import Check, CheckOutcome, IntentSubmitted
 from risk.approvals import Approvals
 from risk.book import Book
-from risk.controls import Controls
+from risk.halts import Halts
 from risk.market import Market
 from risk.settings import Limits
 
@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     equity: int
     book: Book
     market: Market
-    controls: Controls
+    controls: Halts
     approvals: Approvals
     limits: Limits
 
@@ -61,12 +61,13 @@ def assumed_price(
     return max(known, default=None)
 
 
-def verdict(
+def verdict(  # noqa: PLR0917 - its parts in the order they are spoken
     name: str,
     outcome: CheckOutcome,
     value: int | float | str | None,
     limit: int | float | str | None,
     note: str = "",
+    headroom: int | float | None = None,
 ) -> Check:
     """Return a check with its parts in the order they are spoken."""
-    return Check(name=name, value=value, limit=limit, outcome=outcome, note=note)
+    return Check(name=name, value=value, limit=limit, outcome=outcome, note=note, headroom=headroom)

@@ -1,10 +1,11 @@
-"""What the market told the gate: quotes, trading terms, interruptions, phase, regime, sectors.
+"""What the market told the gate: prices, trading terms, interruptions, phase, regime, liquidity.
 
 Only the newest value of each is kept. A value that has not been seen is ``None``, never zero.
 """
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import date
 from typing import Final
 
@@ -12,14 +13,19 @@ import msgspec
 
 from events import Symbol, TradingDate
 from events.market import (
+    DailyHistory,
+    MarketOperation,
     Phase,
+    PriceSnapshot,
     QuoteFrame,
     SymbolReference,
     TradeFrame,
+    Venue,
     VolatilityInterruption,
 )
 from events.prices import Board
 from events.signal import Regime, RegimeSet, UniverseSelected
+from risk.liquidity import Tape, ordinary_value
 
 _BOARDS: Final = {board.value: board for board in Board}
 _TRADING: Final = (Phase.CONTINUOUS, Phase.CLOSING_AUCTION)
@@ -62,8 +68,14 @@ class Market:
         self.references: dict[Symbol, SymbolReference] = {}
         self.interruptions: dict[Symbol, Interruption] = {}
         self.static_references: dict[Symbol, StaticReference] = {}
+        self.operations: dict[Symbol, MarketOperation] = {}
+        """The exchange's newest word on a symbol's state."""
+        self.ordinary_values: dict[Symbol, int] = {}
+        """Won that a symbol trades on an ordinary day."""
         self.disputed_sectors: dict[Symbol, tuple[str, str]] = {}
         self._sectors: dict[Symbol, str] = {}
+        self._members: dict[str, set[Symbol]] = {}
+        self._tapes: dict[Symbol, Tape] = {}
         self._quotes: dict[Symbol, QuoteFrame] = {}
         self._trades: dict[Symbol, TradeFrame] = {}
 
@@ -71,6 +83,12 @@ class Market:
         """Keep the newest trades of a symbol, of which there is at least one."""
         self._trades[frame.symbol] = frame
         last = frame.trades[-1]
+        tape = self._tapes.get(frame.symbol)
+        if tape is None:
+            first = frame.trades[0]
+            before = first.cumulative_value - first.price * first.quantity
+            tape = self._tapes[frame.symbol] = Tape(frame.at, before)
+        tape.add(frame.at, last.cumulative_value)
         reference = last.vi_reference
         if reference <= 0 or self.phase not in _TRADING:
             return
@@ -96,6 +114,13 @@ class Market:
         """Keep the newest order book of a symbol."""
         self._quotes[frame.symbol] = frame
 
+    def snapshot(self, event: PriceSnapshot) -> None:
+        """Learn what a symbol has traded from a look at it; its price is no trade."""
+        tape = self._tapes.get(event.symbol)
+        if tape is None:
+            tape = self._tapes[event.symbol] = Tape(event.at, event.cumulative_value)
+        tape.add(event.at, event.cumulative_value)
+
     def reference(self, event: SymbolReference) -> None:
         """Keep a symbol's trading terms; those of another day are no terms of today."""
         if event.trading_date == self.trading_date:
@@ -104,6 +129,33 @@ class Market:
     def interruption(self, event: VolatilityInterruption) -> None:
         """Keep when a volatility interruption last began or ended."""
         self.interruptions[event.symbol] = Interruption(event.active, event.at)
+
+    def operation(self, event: MarketOperation) -> None:
+        """Keep the exchange's word on a symbol at KRX: halted, interrupted or trading.
+
+        An interruption begins and ends where the flag changes. Records without a symbol say nothing
+        of any.
+        """
+        if not event.symbol or event.venue is not Venue.KRX:
+            return
+        known = self.operations.get(event.symbol)
+        self.operations[event.symbol] = event
+        if event.interrupted != (known is not None and known.interrupted):
+            self.interruptions[event.symbol] = Interruption(event.interrupted, event.at)
+
+    def daily(self, event: DailyHistory) -> None:
+        """Learn what a symbol trades on an ordinary day; another day's history is not today's."""
+        value = ordinary_value(event.bars)
+        if event.trading_date == self.trading_date and value is not None:
+            self.ordinary_values[event.symbol] = value
+
+    def recent_value(self, symbol: Symbol, now: int) -> tuple[int, bool] | None:
+        """Return the won traded in a symbol in the last five minutes and whether all was seen.
+
+        ``None`` before anything was seen of it.
+        """
+        tape = self._tapes.get(symbol)
+        return None if tape is None else tape.recent(now)
 
     def set_regime(self, event: RegimeSet) -> None:
         """Take over the regime of this session; another day's is stale."""
@@ -116,12 +168,21 @@ class Market:
             return
         for symbol, sector in event.sectors.items():
             known = self._sectors.setdefault(symbol, sector)
-            if known != sector:
+            if known == sector:
+                self._members.setdefault(sector, set()).add(symbol)
+            else:
                 self.disputed_sectors[symbol] = (known, sector)
 
     def sector(self, symbol: Symbol) -> str | None:
         """Return the symbol's sector, ``None`` when it is unknown or disputed."""
         return None if symbol in self.disputed_sectors else self._sectors.get(symbol)
+
+    def sharing(self, sector: str, symbols: Set[Symbol]) -> Set[Symbol]:
+        """Return those of ``symbols`` that are of a sector, or may be because theirs is unknown."""
+        unplaced = symbols - self._sectors.keys()
+        members = self._members.get(sector)
+        shared = unplaced if members is None else unplaced | (symbols & members)
+        return shared | (symbols & self.disputed_sectors.keys())
 
     def board(self, symbol: Symbol) -> Board | None:
         """Return which tick table the symbol follows, ``None`` when its terms are not known."""
@@ -130,7 +191,11 @@ class Market:
 
     def interruptions_seen(self, symbol: Symbol) -> bool:
         """Return whether an interruption of the symbol would have been noticed."""
-        return symbol in self.interruptions or symbol in self.static_references
+        return (
+            symbol in self.interruptions
+            or symbol in self.static_references
+            or symbol in self.operations
+        )
 
     def traded_at(self, symbol: Symbol) -> int | None:
         """Return when the last trade was received (ns UTC), ``None`` before the first."""

@@ -1,9 +1,9 @@
-"""Everything that makes a position smaller or safer. No brake, limit or rate is asked here.
+"""Everything that makes a position smaller or safer. No halt, limit or rate is asked here.
 
 What always holds: a strategy never sells more than it owns and is not selling already, nor more
 than the broker is known to let go. A sale is refused only because there is nothing to sell, or
 because a reduction does not say by how much. This module takes the book and the time and nothing
-else, so no brake can reach a decision made here.
+else, so no halt can reach a decision made here.
 """
 
 from __future__ import annotations

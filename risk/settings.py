@@ -19,7 +19,7 @@ from events.signal import Regime
 from risk.errors import SettingsMalformed
 from risk.validation import require_consistent
 
-Number = TypeVar("Number", bound=float)
+Number = TypeVar("Number", bound=float | None)
 
 _SECOND: Final = 1_000_000_000
 
@@ -51,10 +51,14 @@ class AccountSettings(_Section, frozen=True, kw_only=True):
 
     daily_loss_warn_pct: Dial[float]
     daily_loss_halt_pct: Dial[float]
+    daily_loss_flatten_pct: Dial[float | None]
     max_positions_count: Dial[int]
     max_gross_exposure_pct: Dial[float]
+    max_net_exposure_pct: Dial[float]
     max_position_pct: Dial[float]
     max_sector_pct: Dial[float]
+    max_five_minute_share_pct: Dial[float]
+    min_daily_value_won: Dial[int]
     max_spread_bps: Dial[float]
     max_price_age_sec: Dial[float]
     vi_cooldown_sec: Dial[int]
@@ -105,10 +109,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     daily_loss_warn: float
     daily_loss_halt: float
+    daily_loss_flatten: float | None
     max_positions: int
     max_gross_exposure: float
+    max_net_exposure: float
     max_position: float
     max_sector: float
+    max_five_minute_share: float
+    min_daily_value: int
     max_spread_bps: float
     max_price_age: int
     vi_cooldown: int
@@ -148,10 +156,14 @@ def limits_in_force(settings: RiskSettings) -> Limits:
     return Limits(
         daily_loss_warn=account.daily_loss_warn_pct.under(profile),
         daily_loss_halt=account.daily_loss_halt_pct.under(profile),
+        daily_loss_flatten=account.daily_loss_flatten_pct.under(profile),
         max_positions=account.max_positions_count.under(profile),
         max_gross_exposure=account.max_gross_exposure_pct.under(profile),
+        max_net_exposure=account.max_net_exposure_pct.under(profile),
         max_position=account.max_position_pct.under(profile),
         max_sector=account.max_sector_pct.under(profile),
+        max_five_minute_share=account.max_five_minute_share_pct.under(profile),
+        min_daily_value=account.min_daily_value_won.under(profile),
         max_spread_bps=account.max_spread_bps.under(profile),
         max_price_age=round(account.max_price_age_sec.under(profile) * _SECOND),
         vi_cooldown=account.vi_cooldown_sec.under(profile) * _SECOND,

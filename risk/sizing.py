@@ -1,6 +1,6 @@
-"""Entry checks that measure size: exposure, sector, risk of the trade, cash.
+"""Entry checks that measure size: exposure, sector, risk of the trade, liquidity, cash.
 
-Three of them cut an entry instead of refusing it; each of those has a ``…_room`` that says how many
+Four of them cut an entry instead of refusing it; each of those has a ``…_room`` that says how many
 shares fit. Money is compared in whole won; the checks report fractions of equity, which is the
 smaller of what the log and what the broker's newest statement say.
 """
@@ -16,6 +16,7 @@ from risk.entry import Entry, verdict
 _PASS: Final = CheckOutcome.PASS
 _MODIFY: Final = CheckOutcome.MODIFY
 _REJECT: Final = CheckOutcome.REJECT
+_DEFER: Final = CheckOutcome.DEFER
 _MISSING: Final = CheckOutcome.MISSING
 _MILLION: Final = 1_000_000
 
@@ -24,27 +25,31 @@ def _won(fraction: float, equity: int) -> int:
     return round(fraction * equity)
 
 
-def _fit(room: int, quantity: int) -> CheckOutcome:
-    if room >= quantity:
-        return _PASS
+def _cut(room: int) -> CheckOutcome:
     return _MODIFY if room >= 1 else _REJECT
+
+
+def _within(entry: Entry, name: str, limit: float, note: str = "") -> Check:
+    total = entry.book.gross_exposure + entry.quantity * entry.known_price
+    outcome = _REJECT if total > _won(limit, entry.equity) else _PASS
+    ratio = total / entry.equity
+    return verdict(name, outcome, ratio, limit, note, limit - ratio)
 
 
 def gross_exposure(entry: Entry) -> Check:
     """Holdings, working buys and the entry stay within a fraction of equity."""
-    total = entry.book.gross_exposure + entry.quantity * entry.known_price
-    limit = entry.limits.max_gross_exposure
-    outcome = _REJECT if total > _won(limit, entry.equity) else _PASS
-    return verdict("gross_exposure", outcome, total / entry.equity, limit)
+    return _within(entry, "gross_exposure", entry.limits.max_gross_exposure)
+
+
+def net_exposure(entry: Entry) -> Check:
+    """The same sum less short positions, of which there are none, has a limit of its own."""
+    return _within(entry, "net_exposure", entry.limits.max_net_exposure)
 
 
 def regime_cap(entry: Entry) -> Check:
     """The same sum stays within the cap of the market regime."""
     regime = entry.market.regime
-    total = entry.book.gross_exposure + entry.quantity * entry.known_price
-    limit = entry.limits.regime_caps[regime]
-    outcome = _REJECT if total > _won(limit, entry.equity) else _PASS
-    return verdict("regime_cap", outcome, total / entry.equity, limit, regime.value)
+    return _within(entry, "regime_cap", entry.limits.regime_caps[regime], regime.value)
 
 
 def symbol_room(entry: Entry) -> int:
@@ -56,8 +61,10 @@ def symbol_room(entry: Entry) -> int:
 def symbol_exposure(entry: Entry) -> Check:
     """The symbol's holdings, working buys and the entry stay within a fraction of equity."""
     total = entry.book.exposure(entry.intent.symbol) + entry.quantity * entry.known_price
-    outcome = _fit(symbol_room(entry), entry.quantity)
-    return verdict("symbol_exposure", outcome, total / entry.equity, entry.limits.max_position)
+    ratio, limit = total / entry.equity, entry.limits.max_position
+    fits = total <= _won(limit, entry.equity)
+    outcome = _PASS if fits else _cut(symbol_room(entry))
+    return verdict("symbol_exposure", outcome, ratio, limit, headroom=limit - ratio)
 
 
 def sector_exposure(entry: Entry) -> Check:
@@ -73,13 +80,11 @@ def sector_exposure(entry: Entry) -> Check:
         dispute = entry.market.disputed_sectors.get(symbol)
         note = f"two sectors: {' and '.join(dispute)}" if dispute else "sector not known"
         return verdict("sector_exposure", _MISSING, None, limit, note)
-    total = entry.quantity * entry.known_price + sum(
-        entry.book.exposure(other)
-        for other in entry.book.active_symbols()
-        if entry.market.sector(other) in (sector, None)
-    )
+    sharing = entry.market.sharing(sector, entry.book.active_symbols())
+    total = entry.quantity * entry.known_price + sum(map(entry.book.exposure, sharing))
     outcome = _REJECT if total >= _won(limit, entry.equity) else _PASS
-    return verdict("sector_exposure", outcome, total / entry.equity, limit, sector)
+    ratio = total / entry.equity
+    return verdict("sector_exposure", outcome, ratio, limit, sector, limit - ratio)
 
 
 def _risk_per_share(entry: Entry) -> int:
@@ -98,7 +103,51 @@ def trade_risk(entry: Entry) -> Check:
     """Shares times distance to the stop stays within a fraction of equity."""
     risk = entry.quantity * _risk_per_share(entry)
     limit = entry.limits.budgets[entry.intent.strategy].max_risk
-    return verdict("trade_risk", _fit(risk_room(entry), entry.quantity), risk / entry.equity, limit)
+    fits = risk <= _won(limit, entry.equity)
+    outcome, ratio = _PASS if fits else _cut(risk_room(entry)), risk / entry.equity
+    return verdict("trade_risk", outcome, ratio, limit, headroom=limit - ratio)
+
+
+def _liquid_won(entry: Entry) -> tuple[int, bool]:
+    """Return the won that the last minutes' turnover allows, and whether all of it was seen."""
+    seen = entry.market.recent_value(entry.intent.symbol, entry.now)
+    if seen is None:
+        return 0, False
+    turnover, whole = seen
+    return _won(entry.limits.max_five_minute_share, turnover), whole
+
+
+def liquidity_room(entry: Entry) -> int:
+    """Return the shares that the symbol's turnover of the last five minutes allows."""
+    return _liquid_won(entry)[0] // entry.known_price
+
+
+def recent_liquidity(entry: Entry) -> Check:
+    """The entry stays within a fraction of what the symbol traded in the last five minutes. Won.
+
+    While less than five minutes of its trades have been seen, what was seen is enough to let an
+    entry pass, and too little to refuse it.
+    """
+    allowed, whole = _liquid_won(entry)
+    amount = entry.quantity * entry.known_price
+    if amount <= allowed:
+        outcome, note = _PASS, ""
+    elif not whole:
+        outcome, note = _MISSING, "five minutes of its trades have not been seen"
+    else:
+        outcome = _MODIFY if allowed >= entry.known_price else _DEFER
+        note = "too little is traded"
+    return verdict("recent_liquidity", outcome, amount, allowed, note, allowed - amount)
+
+
+def daily_liquidity(entry: Entry) -> Check:
+    """The symbol trades enough on an ordinary day: the mean of its newest 20 sessions. Won."""
+    limit = entry.limits.min_daily_value
+    value = entry.market.ordinary_values.get(entry.intent.symbol)
+    if value is None:
+        return verdict("daily_liquidity", _MISSING, None, limit, "its daily history is not known")
+    outcome = _PASS if value >= limit else _REJECT
+    return verdict("daily_liquidity", outcome, value, limit, headroom=value - limit)
 
 
 def cash_room(entry: Entry) -> int:
@@ -113,5 +162,8 @@ def cash_room(entry: Entry) -> int:
 def orderable_cash(entry: Entry) -> Check:
     """The entry and its fee can be paid after all working buys. Won."""
     amount = entry.quantity * entry.known_price
-    outcome = _fit(cash_room(entry), entry.quantity)
-    return verdict("orderable_cash", outcome, amount + costs.fee(amount), entry.book.orderable_cash)
+    needed, cash = amount + costs.fee(amount), entry.book.orderable_cash
+    outcome = _PASS if needed <= cash else _cut(cash_room(entry))
+    settled = entry.book.settled_cash
+    note = "" if settled is None else f"{settled} won are settled"
+    return verdict("orderable_cash", outcome, needed, cash, note, cash - needed)

@@ -20,8 +20,11 @@ _CEILINGS: Final[dict[str, tuple[float, str]]] = {
     "daily_loss_halt_pct": (0.99, "no cash account loses more in a day"),
     "max_positions_count": (100, "the broker's feed carries 41 registrations"),
     "max_gross_exposure_pct": (1.0, "a cash account cannot hold more than its equity"),
+    "max_net_exposure_pct": (1.0, "a cash account cannot hold more than its equity"),
     "max_position_pct": (1.0, "a cash account cannot hold more than its equity"),
     "max_sector_pct": (1.0, "a cash account cannot hold more than its equity"),
+    "max_five_minute_share_pct": (1.0, "an entry larger than the market's turnover is not filled"),
+    "min_daily_value_won": (10**13, "no issue trades as much on an ordinary day"),
     # ±30 % daily limits: the widest possible spread is 60 % of the base price.
     "max_spread_bps": (6_000, "the day's price limits keep every spread below it"),
     "max_price_age_sec": (60, "a quote or trade a minute old is no price of now"),
@@ -32,6 +35,9 @@ _CEILINGS: Final[dict[str, tuple[float, str]]] = {
     "unknown_order_stop_sec": (23_400, "a session is 23,400 s long"),
 }
 """Largest value of each account limit that can still refuse something, and why."""
+
+STRICTER_WHEN_LARGER: Final = frozenset({"vi_cooldown_sec", "min_daily_value_won"})
+"""Account limits that refuse more when they are larger; all others when they are smaller."""
 
 _REGIMES: Final = (Regime.CRISIS, Regime.WEAK, Regime.NORMAL, Regime.STRONG)
 
@@ -44,6 +50,7 @@ def require_consistent(settings: RiskSettings) -> None:
         CheckDisabled: a value switches a check off.
     """
     _require_account(settings)
+    _require_flatten(settings)
     _require_order(settings)
     _require_regimes(settings)
     _require_budgets(settings)
@@ -82,9 +89,34 @@ def _require_account(settings: RiskSettings) -> None:
         key = f"risk.{name}"
         _require_within(f"{key}.standard", dial.standard, ceiling, why)
         _require_within(f"{key}.conservative", dial.conservative, ceiling, why)
-        # A longer cool-down is the stricter one; all other limits are stricter when smaller.
-        stricter = "larger" if name == "vi_cooldown_sec" else "smaller"
+        stricter = "larger" if name in STRICTER_WHEN_LARGER else "smaller"
         _require_tighter(key, dial.standard, dial.conservative, stricter=stricter)
+
+
+def _require_flatten(settings: RiskSettings) -> None:
+    """The third level of loss may be off; where it is on it lies beyond the second."""
+    key = "risk.daily_loss_flatten_pct"
+    level = settings.risk.daily_loss_flatten_pct
+    if level.conservative is None and level.standard is not None:
+        raise SettingsContradiction(
+            f"{key}.conservative",
+            f"off is looser than the standard value {level.standard}",
+            f"set at most {level.standard}, or switch both off",
+        )
+    for profile in ("standard", "conservative"):
+        value = getattr(level, profile)
+        halt = getattr(settings.risk.daily_loss_halt_pct, profile)
+        if value is None:
+            continue
+        _require_within(f"{key}.{profile}", value, 0.99, "no cash account loses more in a day")
+        if value <= halt:
+            raise SettingsContradiction(
+                f"{key}.{profile}",
+                f"{value} does not lie beyond risk.daily_loss_halt_pct {halt}",
+                "raise it or lower the halt (halt before selling everything)",
+            )
+    if level.standard is not None and level.conservative is not None:
+        _require_tighter(key, level.standard, level.conservative)
 
 
 _ORDER: Final = (

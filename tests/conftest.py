@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.invariants import Recorder
+
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
@@ -28,3 +30,8 @@ def krx_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep how the tests of the invariants end."""
+    config.pluginmanager.register(Recorder(config), "invariants")

@@ -7,7 +7,7 @@ cancel's own number comes back, and only the day's orders prove what was left to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from events import Symbol
@@ -42,11 +42,13 @@ class Orders:
         trigger_price: int | None = None,
         route: Route = Route.KRX,
         expires_at: int | None = None,
+        may_leave: Callable[[], bool] | None = None,
     ) -> Outcome:
         """Send a cash order once.
 
         ``price`` (won) goes with order types that name one, ``trigger_price`` with stop-limit
-        orders. Past ``expires_at`` (ns UTC) the order does not leave.
+        orders. Past ``expires_at`` (ns UTC), or where ``may_leave`` says no, the order does not
+        leave.
         """
         wrong = self._contradiction(quantity, price, order_type, trigger_price, route)
         if wrong:
@@ -61,7 +63,7 @@ class Orders:
             **_trigger(trigger_price),
             "EXCG_ID_DVSN_CD": route,
         }
-        return await self._send(call, body, expires_at)
+        return await self._send(call, body, expires_at, may_leave)
 
     async def amend(
         self,
@@ -98,8 +100,12 @@ class Orders:
         *,
         quantity: int | None = None,
         route: Route = Route.KRX,
+        may_leave: Callable[[], bool] | None = None,
     ) -> Outcome:
-        """Withdraw what is left of an order, or ``quantity`` of it, once."""
+        """Withdraw what is left of an order, or ``quantity`` of it, once.
+
+        Where ``may_leave`` says no the cancel does not leave.
+        """
         if quantity is not None and quantity <= 0:
             return Refused(code=INVALID, message=f"a cancel of {quantity} shares withdraws nothing")
         body = {
@@ -107,7 +113,7 @@ class Orders:
             "ORD_DVSN": LIMIT,
             "ORD_UNPR": "0",
         }
-        return await self._send(calls.CANCEL, body, None)
+        return await self._send(calls.CANCEL, body, None, may_leave)
 
     def _change(
         self, what: str, broker_order: str, branch: str, quantity: int | None, route: Route
@@ -122,8 +128,17 @@ class Orders:
             "EXCG_ID_DVSN_CD": route,
         }
 
-    async def _send(self, call: Call, body: Mapping[str, str], expires_at: int | None) -> Outcome:
-        return _outcome(call, await self._caller.rest.post_once(call, body, expires_at=expires_at))
+    async def _send(
+        self,
+        call: Call,
+        body: Mapping[str, str],
+        expires_at: int | None,
+        may_leave: Callable[[], bool] | None = None,
+    ) -> Outcome:
+        answer = await self._caller.rest.post_once(
+            call, body, expires_at=expires_at, may_leave=may_leave
+        )
+        return _outcome(call, answer)
 
     def _contradiction(
         self,

@@ -26,7 +26,7 @@ import msgspec
 import structlog
 
 from bus import TimeSource
-from kis_gateway.broker import LEDGER_TOO_FAST, TOO_FAST, Refused, Unknown
+from kis_gateway.broker import LEDGER_TOO_FAST, NOT_SENT, TOO_FAST, Refused, Unknown
 from kis_gateway.client.answer import UNREADABLE
 from kis_gateway.client.auth import Credentials
 from kis_gateway.client.limiter import Grant, Limiter, Priority
@@ -145,21 +145,32 @@ class RestClient:
         self._record = record
 
     async def post_once(
-        self, call: Call, body: Mapping[str, str], *, expires_at: int | None = None
+        self,
+        call: Call,
+        body: Mapping[str, str],
+        *,
+        expires_at: int | None = None,
+        may_leave: Callable[[], bool] | None = None,
     ) -> Envelope | Refused | Unknown:
         """Send an order call one time and return KIS's yes, or what else became of it.
 
         Waits in the queue of the call budget, never for a token: an order that leaves a minute late
-        is not the order that was decided. Past ``expires_at`` (ns UTC) it does not leave at all.
+        is not the order that was decided. Past ``expires_at`` (ns UTC), or where ``may_leave`` says
+        no, it does not leave at all.
         """
         grant = await self._limiter.acquire(call.priority, ledger=call.ledger)
         try:
-            return await self._post(call, body, grant, expires_at)
+            return await self._post(call, body, grant, expires_at, may_leave)
         finally:
             self._limiter.answered(grant)
 
     async def _post(
-        self, call: Call, body: Mapping[str, str], grant: Grant, expires_at: int | None
+        self,
+        call: Call,
+        body: Mapping[str, str],
+        grant: Grant,
+        expires_at: int | None,
+        may_leave: Callable[[], bool] | None,
     ) -> Envelope | Refused | Unknown:
         try:
             token = await self._credentials.token(wait=False)
@@ -168,6 +179,8 @@ class RestClient:
         # The last look at the clock: the budget and the token may both have taken their time.
         if expires_at is not None and self._time.now() > expires_at:
             return Refused(code=EXPIRED, message="its time passed while it waited to be sent")
+        if may_leave is not None and not may_leave():
+            return Refused(code=NOT_SENT, message="it might not leave any more")
         try:
             async with asyncio.timeout(self._time.timeout(_ORDER_TIMEOUT)):
                 response = await self._http.post(

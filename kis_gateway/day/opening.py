@@ -2,8 +2,10 @@
 
 What always holds: each step asks only for what the log does not hold, so the routine may be run at
 any time and any number of times; one symbol that cannot be had is reported and passed over, it does
-not stop the day. Shares that no strategy is known to own belong to ``_EXTERNAL_``: they were bought
-by hand or before the first start, and nothing here may sell them.
+not stop the day. Orders that an earlier session left open are settled before the books are made of
+what it carries. On a log without a session what the account holds belongs to ``_EXTERNAL_``: it was
+bought by hand or before the first start, and nothing here may sell it. Later the books are the
+carried ones, whatever the broker shows: a difference is for the reconciliation to find.
 """
 
 from __future__ import annotations
@@ -27,17 +29,16 @@ from events.market import (
     SymbolReference,
 )
 from events.signal import UniverseSelected
-from events.trading import OrderFilled
 from kis_gateway.broker import Balance, Broker
 from kis_gateway.conditions import SERVICE, Conditions
+from kis_gateway.day.carried import read_carried
+from kis_gateway.day.overnight import Night
 from kis_gateway.day.polling import INDICES, Poller
-from kis_gateway.day.session_past import SessionPast, replay
+from kis_gateway.day.session_past import SessionPast
 from kis_gateway.errors import InquiryFailed, SettingsError
-from kis_gateway.orders.order_book import Allocations
 from kis_gateway.publisher import Publisher
 
 _SECOND: Final = 1_000_000_000
-_OWN_TOPIC: Final = f"ops.{SERVICE}"
 
 
 class StrategyUniverse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,12 +69,15 @@ async def open_session(
     configuration: Mapping[str, str],
     code_version: str,
     head: int,
+    run: str,
     patience: int = 5,
 ) -> tuple[int, SessionOpened]:
     """Return the session's opening books and their sequence; write them if nobody has.
 
     ``head`` is the sequence of an entry on ``ops.gateway``: the books carry what stands before it.
-    The balance is asked for up to ``patience`` times: without it there are no books and no day.
+    ``run`` is that of the process. The balance is asked for up to ``patience`` times: without it
+    there are no books and no day. The orders of an earlier session that is not settled are asked
+    for as often; without them the day goes on with what is known, and that is reported.
 
     Raises:
         InquiryFailed: the balance could not be had.
@@ -82,8 +86,11 @@ async def open_session(
     existing = await _opened(log, session)
     if existing is not None:
         return existing
+    night = Night(log, broker, time, run)
+    await night.read(before=session.trading_date, head=head)
+    await night.settle(patience=patience)
+    carried = await read_carried(log, night.previous, until=max(head, night.newest))
     balance = await _balance(broker, time, patience)
-    carried = await _carried(log, session, head)
     event = SessionOpened(
         at=time.now(),
         trading_date=session.trading_date,
@@ -92,7 +99,9 @@ async def open_session(
         close_at=session.close_at,
         cash=balance.cash,
         equity=balance.equity,
-        allocations=opening_allocations(carried, balance),
+        allocations=carried.allocations if night.previous else first_allocations(balance),
+        halts=carried.halts,
+        limits=carried.limits,
         configuration=dict(configuration),
         code_version=code_version,
     )
@@ -109,31 +118,17 @@ async def open_session(
     return sequence, event
 
 
-def opening_allocations(
-    carried: Sequence[OpeningAllocation], balance: Balance
-) -> tuple[OpeningAllocation, ...]:
-    """Return the session's allocations: what strategies carry, and the rest of the holdings.
-
-    Shares beyond the strategies' go to ``_EXTERNAL_`` at the holding's mean cost. Should the broker
-    hold fewer than the strategies, their books stand and reconciliation shows the drift.
-    """
-    own = [item for item in carried if item.strategy != EXTERNAL]
-    owned: dict[Symbol, int] = {}
-    for item in own:
-        owned[item.symbol] = owned.get(item.symbol, 0) + item.quantity
-    rest = []
-    for holding in balance.holdings:
-        surplus = holding.quantity - owned.get(holding.symbol, 0)
-        if surplus > 0:
-            rest.append(
-                OpeningAllocation(
-                    strategy=EXTERNAL,
-                    symbol=holding.symbol,
-                    quantity=surplus,
-                    cost=holding.cost * surplus // holding.quantity,
-                )
-            )
-    return tuple(sorted((*own, *rest), key=lambda item: (item.strategy, item.symbol)))
+def first_allocations(balance: Balance) -> tuple[OpeningAllocation, ...]:
+    """Return the books of a log's first session: everything is the account holder's own."""
+    return tuple(
+        OpeningAllocation(
+            strategy=EXTERNAL,
+            symbol=holding.symbol,
+            quantity=holding.quantity,
+            cost=holding.cost,
+        )
+        for holding in sorted(balance.holdings, key=lambda holding: holding.symbol)
+    )
 
 
 async def _opened(log: Log, session: TradingSession) -> tuple[int, SessionOpened] | None:
@@ -153,26 +148,6 @@ async def _balance(broker: Broker, time: TimeSource, patience: int) -> Balance:
             structlog.get_logger().warning("balance_failed", service=SERVICE, error=str(error))
             await time.sleep(2)
     return await broker.balance()
-
-
-async def _carried(log: Log, session: TradingSession, head: int) -> tuple[OpeningAllocation, ...]:
-    """Return what the previous session on this log left with the strategies."""
-    previous: tuple[int, SessionOpened] | None = None
-    topics: tuple[str, ...] = ("market.session.*", _OWN_TOPIC)
-    async for delivery in replay(log, after=0, topics=topics, until=head):
-        event = delivery.event
-        if isinstance(event, SessionOpened) and event.trading_date < session.trading_date:
-            previous = delivery.sequence, event
-    if previous is None:
-        return ()
-    sequence, opened = previous
-    books = Allocations()
-    books.open(opened)
-    topics = ("trading.order.*", _OWN_TOPIC)
-    async for delivery in replay(log, after=sequence, topics=topics, until=head):
-        if isinstance(delivery.event, OrderFilled):
-            books.fill(delivery.event)
-    return books.carried()
 
 
 class Opening:

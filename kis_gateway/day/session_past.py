@@ -11,7 +11,8 @@ from typing import Final
 import structlog
 
 from bus import Log
-from events import Delivery, StrategyId, Symbol, codec
+from events import Delivery, Event, StrategyId, Symbol, codec
+from events.control import HaltScope, HaltTrigger
 from events.errors import CodecError
 from events.market import (
     ClockTick,
@@ -19,6 +20,7 @@ from events.market import (
     MinuteHistory,
     Phase,
     PhaseChanged,
+    SessionOpened,
     SymbolReference,
 )
 from events.ops import Degraded, Recovered, SlotsChanged
@@ -27,6 +29,7 @@ from events.trading import DriftCleared, DriftDetected
 
 _WAIT: Final = 0.25
 _OWN_TOPIC: Final = "ops.gateway"
+_CARRIED: Final = (-1, -1)
 _TOPICS: Final = (
     "market.clock",
     "market.status.*",
@@ -56,7 +59,11 @@ class SessionPast:
         self.slots: dict[StrategyId, SlotsRequested] = {}
         """Newest request of every strategy."""
         self.drifts: dict[Symbol, tuple[int, int]] = {}
-        """Drifts that hold: symbol → (broker quantity, allocated quantity)."""
+        """Drifts that hold: symbol → (broker quantity, allocated quantity).
+
+        Of a drift that an earlier session left the figures are not known (``_CARRIED``): whatever
+        the first comparison shows is news.
+        """
         self.held: tuple[str, ...] = ()
         """Subscriptions held last, ``<feed>:<symbol>``."""
         self.slots_shown_at = 0
@@ -81,20 +88,41 @@ class SessionPast:
                 self.minutes.add(event.symbol)
             case UniverseSelected() as event:
                 self.universes.add(event.strategy)
-            case SlotsRequested() as event:
-                self.slots[event.strategy] = event
-            case DriftDetected() as event:
-                self.drifts[event.symbol] = event.broker_quantity, event.allocated_quantity
-            case DriftCleared() as event:
-                self.drifts.pop(event.symbol, None)
-            case SlotsChanged() as event:
-                self.held, self.slots_shown_at = event.held, event.at
             case MasterFileRead() as event:
                 self.masters.add(event.file)
-            case Degraded() as event:
+            case event:
+                self._take_slots(event)
+                self._take_condition(event)
+                self._take_drift(event)
+
+    def _take_slots(self, event: Event) -> None:
+        match event:
+            case SlotsRequested():
+                self.slots[event.strategy] = event
+            case SlotsChanged():
+                self.held, self.slots_shown_at = event.held, event.at
+            case _:
+                pass
+
+    def _take_condition(self, event: Event) -> None:
+        match event:
+            case Degraded():
                 self.degraded.add(event.condition)
-            case Recovered() as event:
+            case Recovered():
                 self.degraded.discard(event.condition)
+            case _:
+                pass
+
+    def _take_drift(self, event: Event) -> None:
+        match event:
+            case SessionOpened():
+                for halt in event.halts:
+                    if halt.trigger is HaltTrigger.DRIFT and halt.scope is HaltScope.SYMBOL:
+                        self.drifts[Symbol(halt.target)] = _CARRIED
+            case DriftDetected():
+                self.drifts[event.symbol] = event.broker_quantity, event.allocated_quantity
+            case DriftCleared():
+                self.drifts.pop(event.symbol, None)
             case _:
                 pass
 

@@ -1,7 +1,7 @@
-"""The day's orders and who owns what, folded from the log. Pure.
+"""The day's orders, folded from the log. Pure.
 
 What always holds: an order's record carries the sequence of its newest event, which is what an
-append about that order must expect; every share bought or sold is booked to exactly one strategy.
+append about that order must expect.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from events import EXTERNAL, OrderId, StrategyId, Symbol
-from events.market import OpeningAllocation, SessionOpened
-from events.trading import OrderEvent, OrderFilled, OrderState, Side
+from events import OrderId, Symbol
+from events.trading import OrderEvent, OrderState, Side
 from kis_gateway.orders.order_state import Order, evolve
 
 
@@ -64,6 +63,11 @@ class OrderBook:
         record = self._records.get(order_id)
         return None if record is None else record.order
 
+    def all(self) -> Iterator[Order]:
+        """Yield every order, in the order of their first event."""
+        for record in tuple(self._records.values()):
+            yield record.order
+
     def live(self) -> Iterator[Order]:
         """Yield the orders that are not over, in the order of their first event."""
         for order_id in tuple(self._live):
@@ -93,54 +97,6 @@ class OrderBook:
     def working_symbols(self) -> frozenset[Symbol]:
         """Return the symbols with an order that may still change the holdings."""
         return frozenset(order.symbol for order in self.live() if order.symbol is not None)
-
-
-class Allocations:
-    """Shares and cost (won, fees excluded) of every strategy and symbol."""
-
-    def __init__(self) -> None:
-        self._held: dict[tuple[StrategyId, Symbol], tuple[int, int]] = {}
-
-    def open(self, session: SessionOpened) -> None:
-        """Start from the opening books."""
-        self._held = {
-            (item.strategy, item.symbol): (item.quantity, item.cost) for item in session.allocations
-        }
-
-    def fill(self, event: OrderFilled) -> None:
-        """Book an execution to the strategy that ordered it; a sale takes cost out pro rata."""
-        key = event.strategy, event.symbol
-        quantity, cost = self._held.get(key, (0, 0))
-        if event.side is Side.BUY:
-            self._held[key] = quantity + event.quantity, cost + event.amount
-            return
-        left = quantity - event.quantity
-        # A strategy that sold more than it owned (never by the gate's rules) shows as negative.
-        self._held[key] = left, (cost * left // quantity if quantity > 0 and left > 0 else 0)
-
-    def quantity(self, symbol: Symbol) -> int:
-        """Return the shares of a symbol over all owners."""
-        return sum(held for (_, owned), (held, _) in self._held.items() if owned == symbol)
-
-    def traded_symbols(self) -> frozenset[Symbol]:
-        """Return the symbols a strategy owns; what the account holder keeps is not among them."""
-        return frozenset(
-            symbol
-            for (strategy, symbol), (held, _) in self._held.items()
-            if held and strategy != EXTERNAL
-        )
-
-    def symbols(self) -> frozenset[Symbol]:
-        """Return the symbols somebody owns."""
-        return frozenset(symbol for (_, symbol), (held, _) in self._held.items() if held)
-
-    def carried(self) -> tuple[OpeningAllocation, ...]:
-        """Return what the strategies take into the next session, sorted."""
-        return tuple(
-            OpeningAllocation(strategy=strategy, symbol=symbol, quantity=held, cost=cost)
-            for (strategy, symbol), (held, cost) in sorted(self._held.items())
-            if held
-        )
 
 
 def plain_number(broker_order: str) -> str:

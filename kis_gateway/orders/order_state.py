@@ -4,9 +4,9 @@ What always holds: the executed quantity never exceeds the ordered one, a termin
 left, and an event that does not fit raises instead of being absorbed. A fill is legal from the
 moment the call may have left, because notices overtake answers and a cancel that was taken in does
 not stop an execution on its way. Two ends are conclusions, and what the exchange did counts for
-more: a closed order may still be shown to have executed (the shares are booked, the state stays),
-and an order given up as not found may still be found (it works again; the one exception to the rule
-above).
+more: a closed order may still be shown to have executed (the shares are booked, the state stays)
+or to have traded at another value (the money is corrected, shares and state stay), and an order
+given up as not found may still be found (it works again; the one exception to the rule above).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from events.trading import (
     CancelRejected,
     CancelSubmitting,
     CancelUnknown,
+    FillCorrected,
     FillSource,
     OrderAccepted,
     OrderClosed,
@@ -34,6 +35,7 @@ from events.trading import (
     OrderState,
     OrderSubmitting,
     OrderUnknown,
+    Route,
     Side,
 )
 from kis_gateway.broker import THROTTLE_CODES
@@ -62,6 +64,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     is when the broker answered, 0 for an adopted order, which has worked for longer than is known.
     ``given_up_at`` is when the order was rejected as not found, 0 when it never was.
     ``cancel_throttled`` says that the newest cancel was refused only for coming too fast.
+    ``corrections`` counts the corrections of ``filled_amount``.
     """
 
     order_id: OrderId
@@ -74,6 +77,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int = 0
     limit_price: int | None = None
     cancel_at: int = 0
+    route: Route = Route.KRX
     submitted_at: int = 0
     unknown_at: int = 0
     accepted_at: int = 0
@@ -83,6 +87,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     filled_quantity: int = 0
     filled_amount: int = 0
     noticed_quantity: int = 0
+    corrections: int = 0
     cancel: CancelState = CancelState.NONE
     cancel_attempts: int = 0
     cancel_changed_at: int = 0
@@ -156,17 +161,27 @@ TRANSITIONS: Final[dict[OrderState | None, dict[type[OrderEvent], tuple[OrderSta
     _FILLED: {
         OrderAccepted: (_FILLED,),
         OrderClosed: (_FILLED,),
+        FillCorrected: (_FILLED,),
         **_cancel_answers(_FILLED),
     },
-    _CANCELLED: {OrderFilled: (_CANCELLED,), **_cancel_answers(_CANCELLED)},
-    _EXPIRED: {OrderFilled: (_EXPIRED,), **_cancel_answers(_EXPIRED)},
+    _CANCELLED: {
+        OrderFilled: (_CANCELLED,),
+        FillCorrected: (_CANCELLED,),
+        **_cancel_answers(_CANCELLED),
+    },
+    _EXPIRED: {
+        OrderFilled: (_EXPIRED,),
+        FillCorrected: (_EXPIRED,),
+        **_cancel_answers(_EXPIRED),
+    },
     _REJECTED: {OrderAccepted: (_ACCEPTED,), **_cancel_answers(_REJECTED)},
 }
 """State (``None``: no event yet) → event → the states it may lead to.
 
 Where two states stand, the quantities decide: a fill that completes the order leads to ``FILLED``,
 an answer after a first fill to ``PARTIALLY_FILLED``; ``OrderClosed`` names its own. A fill tells no
-broker number, so ``SUBMITTING`` and ``UNKNOWN`` remain until the answer or an inquiry gives it.
+broker number, so ``SUBMITTING`` and ``UNKNOWN`` remain until the answer or an inquiry gives it. A
+correction changes money only, and only of an order that is over.
 ``REJECTED`` is left only by adopting an order that was given up as not found, and only once.
 """
 
@@ -210,6 +225,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             return msgspec.structs.replace(order, state=_UNKNOWN, unknown_at=event.at)
         case OrderFilled():
             return _filled(order, event)
+        case FillCorrected():
+            return _corrected(order, event)
         case OrderClosed():
             return _closed(order, event, allowed)
         case CancelSubmitting() | CancelAccepted() | CancelRejected() | CancelUnknown():
@@ -229,6 +246,7 @@ def _submitting(event: OrderSubmitting) -> Order:
         quantity=event.quantity,
         limit_price=event.limit_price,
         cancel_at=event.cancel_at,
+        route=event.route,
         submitted_at=event.at,
     )
 
@@ -263,6 +281,20 @@ def _filled(order: Order, event: OrderFilled) -> Order:
         filled_amount=order.filled_amount + event.amount,
         noticed_quantity=order.noticed_quantity + noticed,
     )
+
+
+def _corrected(order: Order, event: FillCorrected) -> Order:
+    amount = order.filled_amount + event.amount
+    if (
+        not order.closed
+        or event.ordinal != order.corrections + 1
+        or event.quantity != order.filled_quantity
+        or event.quantity <= 0
+        or event.amount == 0
+        or amount <= 0
+    ):
+        raise _illegal(order, event)
+    return msgspec.structs.replace(order, filled_amount=amount, corrections=event.ordinal)
 
 
 def _closed(order: Order, event: OrderClosed, allowed: tuple[OrderState, ...]) -> Order:

@@ -16,10 +16,11 @@ from typing import Final
 import structlog
 
 from bus import AppendConflict, AppendUnknown, Entry, IdentityReused, Log, LogUnavailable
-from events import OrderId, Symbol, codec, subjects
+from events import Event, OrderId, Symbol, codec, subjects
 from events.market import SessionOpened
-from events.trading import OrderEvent, OrderFilled
-from kis_gateway.orders.order_book import Allocations, OrderBook
+from events.trading import FillCorrected, OrderEvent, OrderFilled
+from kis_gateway.orders.allocations import Allocations
+from kis_gateway.orders.order_book import OrderBook
 from kis_gateway.orders.order_state import Order, evolve
 
 _ATTEMPTS: Final = 20
@@ -31,6 +32,9 @@ Decide = Callable[[Order | None], OrderEvent | None]
 Observer = Callable[[Order, OrderEvent], None]
 """Told an order after each new event, whoever wrote it."""
 
+TransferObserver = Callable[[Event], None]
+"""Told an entry that concerns allocations and no order, after it has been taken in."""
+
 
 class OrderWriter:
     """The newest known state of every order, and the only way to add to it."""
@@ -40,6 +44,7 @@ class OrderWriter:
         self._run = run
         self._locks: defaultdict[OrderId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._observers: list[Observer] = []
+        self._transfer_observers: list[TransferObserver] = []
         self._logger = structlog.get_logger().bind(service="router")
         self.orders = OrderBook()
         """Own appends included, so up to a round trip ahead of a reader of the log."""
@@ -56,13 +61,24 @@ class OrderWriter:
         """Call ``observer`` after every new order event."""
         self._observers.append(observer)
 
+    def observe_transfers(self, observer: TransferObserver) -> None:
+        """Call ``observer`` after every entry that concerns allocations and no order."""
+        self._transfer_observers.append(observer)
+
+    def transfer(self, event: Event) -> None:
+        """Take in an entry of the log that concerns allocations and no order."""
+        self.allocations.take(event)
+        for observer in self._transfer_observers:
+            observer(event)
+
     def take(self, sequence: int, event: OrderEvent) -> None:
         """Take in an order event of the log; one that is known already changes nothing."""
         order = self.orders.apply(sequence, event)
         if order is None:
             return
+        if isinstance(event, OrderFilled | FillCorrected):
+            self.allocations.take(event)
         if isinstance(event, OrderFilled):
-            self.allocations.fill(event)
             self.last_fill[event.symbol] = event.at
         for observer in self._observers:
             observer(order, event)

@@ -1,23 +1,28 @@
-"""From an allowed intent to an order: price, type, lifetime. Pure and whole on one page.
+"""From an allowed intent to its next order: price, type, lifetime. Pure and whole on one page.
 
 What always holds: every limit is on its tick, inside the day's limits and inside the intent's own
 limit; a buy is never a market order; a sell without an own limit always has a plan.
 
-| order                                | price                                        | lifetime |
-|--------------------------------------|----------------------------------------------|----------|
-| buy with a stop                      | its limit, else stop × 1.003                 | 30 s     |
-| buy, urgency HIGH                    | lower of its limit and last × 1.002          | 10 s     |
-| buy, NORMAL or LOW                   | its limit, else last                         | 120 s    |
-| sell, third attempt on, closing auction | market                                    | 5 s      |
-| sell, HIGH                           | best bid × 0.995 (crosses the book)          | 3 s      |
-| sell, NORMAL or LOW                  | best bid                                     | 30 s     |
+| order                                        | price                                | lifetime |
+|----------------------------------------------|--------------------------------------|----------|
+| buy with a stop                              | its limit, else stop × 1.003         | 30 s     |
+| buy, urgency HIGH                            | lower of its limit and last × 1.002  | 10 s     |
+| buy, NORMAL or LOW                           | its limit, else last                 | 120 s    |
+| buy again, three times, if left behind; HIGH | as above from the last price, at most| as its   |
+| and stops × 1.002, NORMAL last, LOW never    | 30 bps above the first limit         | row      |
+| sell, third try on, or closing auction       | market                               | session  |
+| sell, HIGH, interrupted or on stale prices   | market                               | session  |
+| sell, HIGH; NORMAL and LOW from the 2nd try  | best bid × 0.995 (crosses the book)  | 3 s      |
+| sell, NORMAL or LOW                          | best bid                             | 30 s     |
 
-A sell that names a limit never becomes a market order and never goes below that limit. Orders sent
-before the open live from the open on; orders sent in the closing auction stay until its match.
+A buy never outlives its intent; one without an own limit needs a fresh price. A sell that names a
+limit never becomes a market order and never goes below that limit. Orders sent before the open live
+from the open on; what is sold in the closing auction stays until its match.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -26,38 +31,23 @@ from events import prices
 from events.market import Phase
 from events.prices import Board
 from events.trading import IntentSubmitted, OrderKind, Side, Urgency
-from kis_gateway.errors import SettingsError
+from kis_gateway.orders.plan_settings import PlanSettings
+
+__all__ = ["HoldUntil", "MarketView", "Plan", "PlanSettings", "Unplannable"]
 
 _SECOND: Final = 1_000_000_000
 _PER_MILLE: Final = 1_000
-
-
-class PlanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Figures of the table above. Distances in thousandths of the price, lifetimes in seconds."""
-
-    urgent_buy_reach_per_mille: int = 2
-    stop_buy_reach_per_mille: int = 3
-    urgent_sell_reach_per_mille: int = 5
-    stop_buy_lifetime_s: float = 30.0
-    urgent_buy_lifetime_s: float = 10.0
-    patient_buy_lifetime_s: float = 120.0
-    urgent_sell_lifetime_s: float = 3.0
-    patient_sell_lifetime_s: float = 30.0
-    market_sell_lifetime_s: float = 5.0
-    market_sell_from_attempt: int = 3
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if value <= 0:
-                raise SettingsError(f"orders.{name} is {value}: it must be above 0")
+_BPS: Final = 10_000
 
 
 class MarketView(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about a symbol and the session when an order is planned.
 
-    Prices in won, ``None`` when nothing was seen. ``lower_limit``/``upper_limit`` are the day's,
-    ``None`` without a ``SymbolReference``. ``now``, ``open_at`` and ``close_at`` are ns UTC.
+    Prices in won, ``None`` when nothing was seen; ``fresh`` tells whether the newest is young
+    enough to be acted on. ``lower_limit``/``upper_limit`` are the day's, ``None`` without a
+    ``SymbolReference``. ``resting`` is set while a volatility interruption or a halt keeps the
+    symbol from continuous trading. ``recent_value`` is what traded lately, won. ``now``,
+    ``open_at`` and ``close_at`` are ns UTC, ``on`` is the date whose tick table holds.
     """
 
     last: int | None
@@ -69,6 +59,11 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True):
     now: int
     open_at: int
     close_at: int
+    best_ask: int | None = None
+    fresh: bool = True
+    resting: bool = False
+    recent_value: int = 0
+    on: date = date.max
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,20 +90,29 @@ class Unplannable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_buy(
-    intent: IntentSubmitted, quantity: int, view: MarketView, settings: PlanSettings
+    intent: IntentSubmitted,
+    quantity: int,
+    view: MarketView,
+    settings: PlanSettings,
+    *,
+    first_limit: int | None = None,
 ) -> Plan | HoldUntil | Unplannable:
-    """Return the order for an allowed entry of ``quantity`` shares, or why to wait or give up."""
+    """Return the order for an allowed entry of ``quantity`` shares, or why to wait or give up.
+
+    ``first_limit`` is the limit of the execution's first order; once there is one, no stop is
+    waited for and no later order is priced further above it than the chase allows.
+    """
     if quantity <= 0:
         return Unplannable(code="NO_QUANTITY", message=f"{quantity} shares were allowed")
     if view.lower_limit is None or view.upper_limit is None:
         return Unplannable(code="NO_REFERENCE", message="the day's price limits are not known")
     stop = intent.stop_price
-    if stop is not None and (view.last is None or view.last < stop):
+    if stop is not None and first_limit is None and (view.last is None or view.last < stop):
         return HoldUntil(stop_price=stop)
     wanted, lifetime = _buy_price(intent, view, settings)
     if wanted is None:
-        return Unplannable(code="NO_PRICE", message="neither a limit nor a last price is known")
-    price = prices.round_down(min(wanted, view.upper_limit), view.board)
+        return Unplannable(code="NO_PRICE", message="neither a limit nor a fresh price is known")
+    price = _on_tick_below(min(wanted, _chase_bound(first_limit, settings, wanted)), view)
     if price < view.lower_limit:
         return Unplannable(
             code="OUTSIDE_LIMITS",
@@ -123,28 +127,71 @@ def plan_buy(
     )
 
 
+def chase_buy(
+    intent: IntentSubmitted,
+    quantity: int,
+    view: MarketView,
+    settings: PlanSettings,
+    *,
+    first_limit: int,
+    newest_limit: int,
+) -> Plan | None:
+    """Return the order that follows a buy withdrawn at ``newest_limit``, ``None`` for none.
+
+    Only an order that the market has left behind is followed, by a higher price.
+    """
+    offered = view.last if view.best_ask is None else view.best_ask
+    if intent.urgency is Urgency.LOW or not view.fresh or view.last is None or offered is None:
+        return None
+    if view.lower_limit is None or view.upper_limit is None or offered <= newest_limit:
+        return None
+    reaching = intent.urgency is Urgency.HIGH or intent.stop_price is not None
+    wanted, lifetime = (
+        _reach(view.last, settings) if reaching else view.last,
+        _life(intent, settings),
+    )
+    if intent.limit_price is not None:
+        wanted = min(wanted, intent.limit_price)
+    price = _on_tick_below(min(wanted, _chase_bound(first_limit, settings, wanted)), view)
+    if price <= newest_limit:
+        return None
+    return Plan(
+        side=Side.BUY,
+        kind=OrderKind.LIMIT,
+        quantity=quantity,
+        limit_price=price,
+        cancel_at=min(_until(view, lifetime), intent.expires_at),
+    )
+
+
 def plan_sell(
-    intent: IntentSubmitted, quantity: int, view: MarketView, settings: PlanSettings
+    intent: IntentSubmitted,
+    quantity: int,
+    view: MarketView,
+    settings: PlanSettings,
+    *,
+    tries: int = 0,
 ) -> Plan | Unplannable:
-    """Return the order that sells ``quantity`` shares for an exit, flatten or reduce."""
+    """Return the order that sells ``quantity`` shares for an exit, flatten or reduce.
+
+    ``tries`` counts the prices tried before in the same execution.
+    """
     if quantity <= 0:
         return Unplannable(code="NO_QUANTITY", message=f"{quantity} shares were allowed")
-    at_market = (
-        intent.attempt >= settings.market_sell_from_attempt or view.phase is Phase.CLOSING_AUCTION
-    )
+    last_resort = max(intent.attempt, tries + 1) >= settings.market_sell_from_attempt
+    at_market = last_resort or view.phase is Phase.CLOSING_AUCTION
+    urgent = at_market or intent.urgency is Urgency.HIGH or tries > 0
     bid = view.best_bid or view.last
-    no_market_data = bid is None or view.lower_limit is None or view.upper_limit is None
-    if intent.limit_price is None and (at_market or no_market_data):
+    no_price = bid is None or view.lower_limit is None or view.upper_limit is None
+    no_book = urgent and (view.resting or not view.fresh)
+    if intent.limit_price is None and (at_market or no_price or no_book):
         return Plan(
             side=Side.SELL,
             kind=OrderKind.MARKET,
             quantity=quantity,
             limit_price=None,
-            cancel_at=_until(view, settings.market_sell_lifetime_s),
+            cancel_at=view.close_at,
         )
-    urgent = at_market or intent.urgency is Urgency.HIGH
-    if bid is not None and view.upper_limit is not None:
-        bid = min(bid, view.upper_limit)  # An exit is not refused because data contradict.
     price = _sell_price(intent, bid, view, settings, urgent=urgent)
     if view.upper_limit is not None and price > view.upper_limit:
         return Unplannable(
@@ -165,18 +212,37 @@ def _buy_price(
     intent: IntentSubmitted, view: MarketView, settings: PlanSettings
 ) -> tuple[int | None, float]:
     """Return the highest price wanted (not yet on a tick) and the lifetime in seconds."""
-    limit = intent.limit_price
-    if intent.stop_price is not None:
+    limit, stop, lifetime = intent.limit_price, intent.stop_price, _life(intent, settings)
+    if stop is not None:
         reach = _PER_MILLE + settings.stop_buy_reach_per_mille
-        wanted = limit if limit is not None else intent.stop_price * reach // _PER_MILLE
-        return wanted, settings.stop_buy_lifetime_s
+        return (stop * reach // _PER_MILLE if limit is None else limit), lifetime
+    if view.last is None or not view.fresh:
+        return limit, lifetime
     if intent.urgency is Urgency.HIGH:
-        if view.last is None:
-            return limit, settings.urgent_buy_lifetime_s
-        reachable = view.last * (_PER_MILLE + settings.urgent_buy_reach_per_mille) // _PER_MILLE
-        wanted = reachable if limit is None else min(limit, reachable)
-        return wanted, settings.urgent_buy_lifetime_s
-    return (view.last if limit is None else limit), settings.patient_buy_lifetime_s
+        reached = _reach(view.last, settings)
+        return (reached if limit is None else min(limit, reached)), lifetime
+    return (view.last if limit is None else limit), lifetime
+
+
+def _reach(last: int, settings: PlanSettings) -> int:
+    return last * (_PER_MILLE + settings.urgent_buy_reach_per_mille) // _PER_MILLE
+
+
+def _life(intent: IntentSubmitted, settings: PlanSettings) -> float:
+    if intent.stop_price is not None:
+        return settings.stop_buy_lifetime_s
+    if intent.urgency is Urgency.HIGH:
+        return settings.urgent_buy_lifetime_s
+    return settings.patient_buy_lifetime_s
+
+
+def _chase_bound(first_limit: int | None, settings: PlanSettings, wanted: int) -> int:
+    return wanted if first_limit is None else first_limit * (_BPS + settings.chase_bps) // _BPS
+
+
+def _on_tick_below(price: int, view: MarketView) -> int:
+    assert view.upper_limit is not None  # a buy without the day's limits is not priced
+    return prices.round_down(min(price, view.upper_limit), view.board, view.on)
 
 
 def _sell_price(
@@ -187,14 +253,16 @@ def _sell_price(
     *,
     urgent: bool,
 ) -> int:
-    floor = view.lower_limit or 1
+    floor = prices.round_up(view.lower_limit or 1, view.board, view.on)
     if intent.limit_price is not None:
-        floor = max(floor, prices.round_up(intent.limit_price, view.board))
+        floor = max(floor, prices.round_up(intent.limit_price, view.board, view.on))
     if bid is None:
         return floor
+    if view.upper_limit is not None:
+        bid = min(bid, view.upper_limit)  # An exit is not refused because data contradict.
     if urgent:
         bid = bid * (_PER_MILLE - settings.urgent_sell_reach_per_mille) // _PER_MILLE
-    return max(prices.round_down(bid, view.board), floor)
+    return max(prices.round_down(bid, view.board, view.on), floor)
 
 
 def _until(view: MarketView, lifetime: float) -> int:

@@ -2,12 +2,13 @@
 
 Two rules shape this module. Facts are never delayed by gates: the clock ends the waiting times and
 every price lowers the pullback low, whatever blocks. And a submission is not a position: a setup is
-ARMED when the risk gate took the intent, and leaves ARMED by a fill or by the end of the order.
+ARMED when the risk gate took the intent, and leaves ARMED by a fill or by the end of the intent's
+execution, however many orders that takes.
 """
 
 from __future__ import annotations
 
-from events.trading import OrderClosed
+from events.trading import ExecutionEnded
 from strategies.indicators import MINUTE
 from strategies.kmp import acceptance, gates
 from strategies.kmp.desk import Desk, Facts
@@ -102,8 +103,6 @@ class Entries:
                 desk.cancel_entry(setup, "entry_cutoff")
             elif not self._regime.entries_open:
                 desk.cancel_entry(setup, "market_closed_entries")
-            if entry is not None and not entry.orders and not entry.alive(now):
-                desk.move(setup, State.DONE, "lapsed_without_order")
             return
         if entry is not None and entry.alive(now):
             return  # An undecided intent: its decision comes first, then the clock's.
@@ -132,14 +131,16 @@ class Entries:
             case Answer.EXPIRED | Answer.WAITING:
                 pass
 
-    def on_order(self, setup: Setup, own: OwnIntent, closed: OrderClosed | None) -> None:
-        """Act on the end of the entry's orders; shares, if any, speak for themselves."""
-        if setup.state is not State.ARMED or own is not setup.entry or own.working:
+    def on_ended(self, setup: Setup, own: OwnIntent, ended: ExecutionEnded) -> None:
+        """Act on the end of the entry's execution; shares, if any, speak for themselves."""
+        if setup.state is not State.ARMED or own is not setup.entry or ended.filled_quantity:
             return
-        if closed is None:
+        if ended.reason == "refused":
             self._desk.move(setup, State.DONE, "order_rejected")
-        elif closed.filled_quantity == 0:
-            self._desk.move(setup, State.DONE, "missed_fill", how=closed.reason)
+        elif ended.orders == 0:
+            self._desk.move(setup, State.DONE, "lapsed_without_order", how=ended.reason)
+        else:
+            self._desk.move(setup, State.DONE, "missed_fill", how=ended.reason)
 
     def _surge(self, setup: Setup, minutes: int) -> bool:
         settings = self._settings

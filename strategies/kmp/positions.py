@@ -1,9 +1,11 @@
 """What happens to shares once held: adopt, trail, exit, repeat until flat, alarm.
 
-Only fills begin and end a position. The stops are watched here, on every trade: the risk gate takes
-note of them but sells nothing by itself. An exit rule that fired stays fired: attempts follow each
-other until the allocation is zero or continuous trading ends, at once when an order reached the end
-of its life, with growing waits after a refusal.
+Fills begin and end a position, and so does an operator who changes the owner of shares. The stops
+are watched here, on every trade; the guard watches the protective stop too, also when this process
+is down. An exit rule that fired stays fired: attempts follow each other until the allocation is
+zero or continuous trading ends. One attempt is one intent, which the router executes at whatever
+price it takes. The next follows at once when an execution had its time, and with growing waits when
+it was refused or withdrawn. While the guard sells, nothing is sold beside it.
 """
 
 from __future__ import annotations
@@ -12,17 +14,27 @@ from typing import Final
 
 from events.event import Event
 from events.market import Phase
-from events.trading import IntentKind, OrderClosed, OrderFilled, OrderState, Side
+from events.trading import (
+    Decision,
+    ExecutionEnded,
+    IntentExpired,
+    IntentKind,
+    OrderClosed,
+    OrderFilled,
+)
 from strategies.kmp.desk import Desk
 from strategies.kmp.exits import ExitReason, kept_share, price_exit, raised_trail
 from strategies.kmp.regime import MarketRegime, ProgramRegime
 from strategies.kmp.setup import Setup
 from strategies.kmp.states import HELD, State
 from strategies.runtime import OwnIntent, exit_backoff
-from strategies.runtime.intents import Answer
 from strategies.runtime.session_clock import SECOND
 
-_LIFETIME_OVER: Final = frozenset({OrderState.CANCELLED, OrderState.EXPIRED})
+_HAD_ITS_TIME: Final = frozenset({"complete", "lifetime", "reprices_used", "expired"})
+"""Ends of an execution that no refusal caused: what is left is asked for again without delay."""
+
+_OWN_SHARES: Final = "own_shares"
+"""The check of the risk gate that says that the shares are being sold already."""
 
 
 class Positions:
@@ -49,26 +61,38 @@ class Positions:
 
     def on_fill(self, setup: Setup, event: OrderFilled) -> None:
         """Follow the book after a fill of this symbol was applied to it."""
-        desk = self._desk
-        quantity = desk.book.quantity(setup.symbol)
+        quantity = self._desk.book.quantity(setup.symbol)
         if quantity > 0 and setup.state not in HELD:
             late = setup.state is State.DONE
-            setup.best_price = event.price
-            setup.reported_stop = setup.structure_stop
-            setup.trail = setup.exit_reason = setup.exit = setup.stop_report = None
-            desk.move(
-                setup,
-                State.IN_POSITION,
-                "late_fill_adopted" if late else "filled",
-                quantity=quantity,
-                price=event.price,
-            )
-            if setup.structure_stop == 0:
-                self._fire(setup, ExitReason.NO_SETUP)
-        elif quantity == 0 and setup.state in HELD and event.side is Side.SELL:
+            self._take_over(setup, "late_fill_adopted" if late else "filled", event.price)
+        elif quantity == 0 and setup.state in HELD:
             setup.completed_trade = True
             reason = setup.exit_reason or "sold_without_own_exit"
-            desk.move(setup, State.DONE, str(reason), price=event.price)
+            self._let_go(setup, str(reason), price=event.price)
+
+    def on_reallocation(self, setup: Setup) -> None:
+        """Follow the book after an operator gave the strategy shares, or took some away."""
+        position = self._desk.book.positions.get(setup.symbol)
+        if position is not None and setup.state not in HELD:
+            price = setup.tape.price or position.cost // position.quantity
+            self._take_over(setup, "shares_assigned", price)
+        elif position is None and setup.state in HELD:
+            self._let_go(setup, "shares_taken_away")
+
+    def _take_over(self, setup: Setup, reason: str, price: int) -> None:
+        """Begin a position; shares that today's rules never planned are sold at once."""
+        setup.best_price = price
+        setup.reported_stop = setup.structure_stop
+        setup.trail = setup.exit_reason = setup.exit = setup.stop_report = None
+        quantity = self._desk.book.quantity(setup.symbol)
+        self._desk.move(setup, State.IN_POSITION, reason, quantity=quantity, price=price)
+        if setup.structure_stop == 0:
+            self._fire(setup, ExitReason.NO_SETUP)
+
+    def _let_go(self, setup: Setup, reason: str, **facts: int) -> None:
+        """End a position, and with it what still works of its entry."""
+        self._desk.move(setup, State.DONE, reason, **facts)
+        self._desk.cancel_entry(setup, "position_closed")
 
     def on_price(self, setup: Setup, price: int) -> None:
         """Evaluate a held setup on a trade."""
@@ -113,11 +137,16 @@ class Positions:
                 self._fire(setup, ExitReason.RISK_OFF)
             elif now >= self._flatten_at:
                 self._fire(setup, ExitReason.FLATTEN_TIME)
-            else:
+            elif not desk.tracker.guard_selling(setup.symbol, now):
                 self._report_stop(setup)
         else:
             self._attempt(setup)
-        if setup.exit_reason is not None or now >= self._cutoff or not self._regime.entries_open:
+        if (
+            setup.exit_reason is not None
+            or now >= self._cutoff
+            or not self._regime.entries_open
+            or desk.tracker.guard_selling(setup.symbol, now)
+        ):
             desk.cancel_entry(setup, "entry_no_longer_wanted")
         if now >= self._deadline and not setup.alarmed:
             setup.alarmed = True
@@ -129,7 +158,7 @@ class Positions:
             )
 
     def on_exit_event(self, setup: Setup, own: OwnIntent, event: Event) -> None:
-        """Act on what became of the present exit: taken, refused, or its orders ended.
+        """Act on what became of the present exit: taken, refused, too old, or executed to its end.
 
         An earlier exit says nothing about shares that arrived after it sold everything.
         """
@@ -147,39 +176,55 @@ class Positions:
         now = desk.clock.now
         if setup.state not in HELD or own.alive(now):
             return
-        delays = self._settings.exit_backoff_sec
-        if self._lifetime_over(event):
-            # The order had its time. The first wait, from the submission on, only keeps orders
-            # that the exchange ends immediately from following each other without pause.
-            setup.exit_due_at = max(now, own.intent.at + delays[0] * SECOND)
-            self._attempt(setup)
-        elif own.answer is Answer.EXPIRED:
-            setup.exit_due_at = now  # Never submitted (too old at a restart): it owes no wait.
-        else:
-            setup.exit_due_at = now + exit_backoff(delays, setup.exit_attempts) * SECOND
+        match event:
+            case ExecutionEnded():
+                self._executed(setup, own, event)
+            case Decision() if own.refused_by == _OWN_SHARES and desk.tracker.selling(
+                setup.symbol, now
+            ):
+                setup.exit_due_at = now  # Whoever sells them decides how long that takes.
+            case Decision():
+                self._failed(setup)
+            case IntentExpired() | OrderClosed():
+                # Never submitted (too old at a restart), or the end of an order found at the
+                # broker after its execution: neither owes a wait.
+                setup.exit_due_at = now
+            case _:
+                pass
 
-    def _lifetime_over(self, event: Event) -> bool:
-        """Return whether an order ended unfilled in part, with every share of it in the book."""
-        return (
-            isinstance(event, OrderClosed)
-            and event.state in _LIFETIME_OVER
-            and self._desk.book.filled(event.order_id) >= event.filled_quantity
-        )
+    def _executed(self, setup: Setup, own: OwnIntent, ended: ExecutionEnded) -> None:
+        """Follow an execution that left shares behind."""
+        desk = self._desk
+        if ended.reason not in _HAD_ITS_TIME or own.filled < ended.filled_quantity:
+            self._failed(setup)
+            return
+        # The first wait, from the submission on, only keeps executions that end immediately from
+        # following each other without pause.
+        first = self._settings.exit_backoff_sec[0] * SECOND
+        setup.exit_due_at = max(desk.clock.now, own.intent.at + first)
+        self._attempt(setup)
+
+    def _failed(self, setup: Setup) -> None:
+        """Wait before the next attempt, longer with each failure of this exit."""
+        setup.exit_failures += 1
+        wait = exit_backoff(self._settings.exit_backoff_sec, setup.exit_failures)
+        setup.exit_due_at = self._desk.clock.now + wait * SECOND
 
     def _fire(self, setup: Setup, reason: ExitReason) -> None:
         setup.exit_reason = reason
+        setup.exit_failures = 0
         setup.exit_due_at = self._desk.clock.now
         self._attempt(setup)
 
     def _attempt(self, setup: Setup) -> None:
-        """Submit the next exit when none is alive, its wait is over and the market trades."""
+        """Submit the next exit when nobody sells, its wait is over and the market trades."""
         desk = self._desk
         now = desk.clock.now
         if now < setup.exit_due_at or now >= self._deadline:
             return
         if desk.clock.phase is not Phase.CONTINUOUS:
             return
-        if setup.exit is not None and setup.exit.alive(now):
+        if desk.tracker.selling(setup.symbol, now):
             return
         flatten = now >= self._flatten_at
         reason = ExitReason.FLATTEN_TIME if flatten else setup.exit_reason

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from events import trading
+from events import control, trading
 from events.event import Delivery, Event
+from events.identifiers import of_guard
 from events.market import (
     ClockTick,
     DailyHistory,
@@ -92,6 +93,9 @@ class KmpProcessor:
             MinuteHistory: universe.on_minutes,
             trading.AccountSnapshot: self._desk.equity.observe,
             trading.OrderFilled: self._on_fill,
+            trading.FillCorrected: self._on_correction,
+            control.SharesReallocated: self._on_reallocation,
+            trading.IntentSubmitted: self._on_own,
             trading.IntentApproved: self._on_own,
             trading.IntentModified: self._on_own,
             trading.IntentRejected: self._on_own,
@@ -99,8 +103,10 @@ class KmpProcessor:
             trading.IntentExpired: self._on_own,
             trading.OrderHeld: self._on_own,
             trading.OrderSubmitting: self._on_own,
+            trading.OrderAccepted: self._on_own,
             trading.OrderRejected: self._on_own,
             trading.OrderClosed: self._on_own,
+            trading.ExecutionEnded: self._on_own,
         }
 
     @property
@@ -110,7 +116,7 @@ class KmpProcessor:
 
     @property
     def inputs(self) -> Sequence[str]:
-        """Market data, signals, the account, and what became of intents and orders."""
+        """Market data, signals, the account, changes of owner, and what became of intents."""
         return (
             "market.session.*",
             "market.clock",
@@ -127,6 +133,8 @@ class KmpProcessor:
             "trading.intent.*",
             "trading.decision.*",
             "trading.order.*",
+            "trading.execution.*",
+            "trading.control",
         )
 
     @property
@@ -135,16 +143,14 @@ class KmpProcessor:
         return ("trading.intent.*", "signal.slots", f"ops.{self._desk.strategy}")
 
     def owns(self, event: Event) -> bool:
-        """Return whether a logged event was derived by this strategy."""
+        """Return whether a logged event was derived by this strategy.
+
+        Intents that the guard submitted on its behalf were not.
+        """
+        if isinstance(event, trading.IntentSubmitted):
+            return event.strategy == self._desk.strategy and not of_guard(event.intent_id)
         return (
-            isinstance(
-                event,
-                trading.IntentSubmitted
-                | SlotsRequested
-                | SetupChanged
-                | WouldBlock
-                | GatesReported,
-            )
+            isinstance(event, SlotsRequested | SetupChanged | WouldBlock | GatesReported)
             and event.strategy == self._desk.strategy
         )
 
@@ -285,25 +291,34 @@ class KmpProcessor:
     def _on_own(self, event: Event) -> None:
         desk = self._desk
         own = desk.tracker.observe(event)
-        if own is None:
-            return
+        if own is None or of_guard(own.intent.intent_id):
+            return  # What the guard's sales do is seen in their fills; see Positions.
         desk.clock.advance(event.at)
         setup = self._universe.setups[own.symbol]
         if own.intent.kind is trading.IntentKind.ENTER:
-            if isinstance(event, trading.OrderClosed):
-                self._entries.on_order(setup, own, event)
-            elif isinstance(event, trading.OrderRejected):
-                self._entries.on_order(setup, own, None)
-            else:
+            if isinstance(event, trading.ExecutionEnded):
+                self._entries.on_ended(setup, own, event)
+            elif isinstance(event, trading.Decision | trading.IntentExpired):
                 self._entries.on_answer(setup, own)
         elif own.intent.kind in (trading.IntentKind.EXIT, trading.IntentKind.FLATTEN):
             self._positions.on_exit_event(setup, own, event)
 
     def _on_fill(self, event: trading.OrderFilled) -> None:
         desk = self._desk
+        desk.tracker.observe(event)
         if desk.book.fill(event):
             desk.clock.advance(event.at)
             self._positions.on_fill(self._universe.setup(event.symbol), event)
+
+    def _on_correction(self, event: trading.FillCorrected) -> None:
+        if self._desk.book.correct(event):
+            self._desk.clock.advance(event.at)
+
+    def _on_reallocation(self, event: control.SharesReallocated) -> None:
+        desk = self._desk
+        if desk.book.reallocate(event):
+            desk.clock.advance(event.at)
+            self._positions.on_reallocation(self._universe.setup(event.symbol))
 
     # --- reporting ---
 

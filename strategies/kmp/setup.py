@@ -36,6 +36,7 @@ class Setup:
         "exit",
         "exit_attempts",
         "exit_due_at",
+        "exit_failures",
         "exit_reason",
         "gap",
         "hard_stop",
@@ -91,5 +92,5 @@ class Setup:
         self.reported_stop = self.stop_update_at = self.modify_attempts = 0
         self.exit: OwnIntent | None = None
         self.exit_reason: ExitReason | None = None
-        self.exit_attempts = self.exit_due_at = 0
+        self.exit_attempts = self.exit_failures = self.exit_due_at = 0
         self.completed_trade = self.alarmed = False

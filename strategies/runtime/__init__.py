@@ -5,7 +5,11 @@ given; nothing in here decides to trade.
 """
 
 from strategies.runtime.book import OwnBook, Position, StrategyEquity
-from strategies.runtime.intents import IntentTracker, OwnIntent, exit_backoff
+from strategies.runtime.intents import (
+    IntentTracker,
+    OwnIntent,
+    exit_backoff,
+)
 from strategies.runtime.reporting import GateBook, WouldBlockBook
 from strategies.runtime.session_clock import SessionClock
 from strategies.runtime.slots import SlotBook

@@ -1,17 +1,18 @@
-"""A strategy's own positions and equity. Only fills change a position.
+"""A strategy's own positions and equity, as the log allocates shares to it.
 
 The book starts from the session's opening allocations and follows ``OrderFilled`` events of the
-strategy, whoever ordered them. Stops are known outside the strategy by its intents (with the entry
-and with MODIFY_RISK), but the strategy itself watches them and sells; should another ever sell for
-it, that is a fill like any other. The same fill seen twice counts once (an order's cumulative
-quantity only rises).
+strategy, whoever ordered them: shares that the guard sells for it are sold. Besides fills only an
+operator's ``SharesReallocated`` moves shares; ``FillCorrected`` changes what they cost and no
+quantity. The same fill or correction seen twice counts once (an order's cumulative quantity and the
+ordinal of its corrections only rise).
 """
 
 from __future__ import annotations
 
+from events.control import SharesReallocated
 from events.identifiers import OrderId, StrategyId, Symbol
 from events.market import SessionOpened
-from events.trading import AccountSnapshot, OrderFilled, Side
+from events.trading import AccountSnapshot, FillCorrected, OrderFilled, Side
 
 
 class Position:
@@ -41,6 +42,7 @@ class OwnBook:
             if opening.strategy == strategy and opening.quantity > 0
         }
         self._seen: dict[OrderId, int] = {}
+        self._corrected: dict[OrderId, int] = {}
 
     def fill(self, event: OrderFilled) -> bool:
         """Apply a fill; return whether it was new and of this strategy.
@@ -53,23 +55,56 @@ class OwnBook:
         if event.cumulative_quantity <= self._seen.get(event.order_id, 0):
             return False
         self._seen[event.order_id] = event.cumulative_quantity
-        position = self.positions.get(event.symbol)
         if event.side is Side.BUY:
-            if position is None:
-                position = self.positions[event.symbol] = Position(0, 0, event.at)
-            position.quantity += event.quantity
-            position.cost += event.amount
-        elif position is not None:
-            if event.quantity >= position.quantity:
-                del self.positions[event.symbol]
-            else:
-                position.cost -= position.cost * event.quantity // position.quantity
-                position.quantity -= event.quantity
+            self._add(event.symbol, event.quantity, event.amount, event.at)
+        else:
+            self._take(event.symbol, event.quantity)
         return True
 
-    def filled(self, order: OrderId) -> int:
-        """Return the shares of an order that the book has seen filled, 0 for none."""
-        return self._seen.get(order, 0)
+    def reallocate(self, event: SharesReallocated) -> bool:
+        """Apply a change of owner; return whether the strategy gave or was given shares.
+
+        Shares received cost what the event says, shares given take their part of the cost along.
+        """
+        if event.source == self.strategy:
+            self._take(event.symbol, event.quantity)
+        elif event.target == self.strategy:
+            self._add(event.symbol, event.quantity, event.cost, event.at)
+        else:
+            return False
+        return True
+
+    def correct(self, event: FillCorrected) -> bool:
+        """Apply a correction of what an order's shares cost; return whether it was new and own.
+
+        What a buy cost otherwise falls on the shares still held. A sale's proceeds are no cost.
+        """
+        if event.strategy != self.strategy:
+            return False
+        if event.ordinal <= self._corrected.get(event.order_id, 0):
+            return False
+        self._corrected[event.order_id] = event.ordinal
+        position = self.positions.get(event.symbol)
+        if position is not None and event.side is Side.BUY:
+            position.cost += event.amount
+        return True
+
+    def _add(self, symbol: Symbol, quantity: int, cost: int, at: int) -> None:
+        position = self.positions.get(symbol)
+        if position is None:
+            position = self.positions[symbol] = Position(0, 0, at)
+        position.quantity += quantity
+        position.cost += cost
+
+    def _take(self, symbol: Symbol, quantity: int) -> None:
+        position = self.positions.get(symbol)
+        if position is None:
+            return
+        if quantity >= position.quantity:
+            del self.positions[symbol]
+        else:
+            position.cost -= position.cost * quantity // position.quantity
+            position.quantity -= quantity
 
     def quantity(self, symbol: Symbol) -> int:
         """Return the shares held, 0 for none."""

@@ -25,16 +25,16 @@ from events import (
     TradingDate,
     calendar,
     codec,
-    identifiers,
 )
 from events.market import ClockTick, Phase, QuoteFrame, SessionOpened, TradeFrame
 from events.trading import (
+    ExecutionEnded,
     Horizon,
     IntentApproved,
     IntentKind,
     IntentModified,
     IntentSubmitted,
-    OrderRejected,
+    Side,
     Urgency,
 )
 from kis_gateway.frames import QUOTES, TRADES, FrameDecoder
@@ -47,6 +47,9 @@ from tests.bench.timing import microseconds
 
 SYMBOLS = 40
 ENTRIES = 2_000
+TRADED_A_SECOND = 10_000_000
+"""Won by which a symbol's turnover grows while entries are asked for."""
+
 ENTRIES_AFTER = 90 * 60 * SECOND
 """Nanoseconds after the open: 10:30 KST, when positions are held."""
 
@@ -118,12 +121,14 @@ def entries(
 ) -> Iterator[Delivery]:
     """Yield entries one second apart, each after a trade of its symbol at the last price.
 
-    The broker refuses every one, so that all meet the same books.
+    The router sends none of them, so that all meet the same books.
     """
     symbols = sorted(last)
     for number in range(ENTRIES):
         symbol, now = symbols[number % len(symbols)], begun + number * SECOND
-        trade = msgspec.structs.replace(last[symbol].trades[-1], time=now)
+        before = last[symbol].trades[-1]
+        value = before.cumulative_value + number * TRADED_A_SECOND
+        trade = msgspec.structs.replace(before, time=now, cumulative_value=value)
         gate.handle(Delivery(1, ClockTick(at=now, phase=Phase.CONTINUOUS)))
         gate.handle(Delivery(2, TradeFrame(at=now, symbol=symbol, trades=(trade,))))
         intent = IntentSubmitted(
@@ -145,9 +150,19 @@ def entries(
             signal=f"bench-{number}",
         )
         yield Delivery(3, intent)
-        order = identifiers.order_id(intent.intent_id, 1)
-        refusal = OrderRejected(at=now, order_id=order, code="BENCH", message="bench")
-        gate.handle(Delivery(4, refusal))
+        over = ExecutionEnded(
+            at=now,
+            cause=3,
+            intent_id=intent.intent_id,
+            strategy=intent.strategy,
+            symbol=symbol,
+            side=Side.BUY,
+            quantity=10,
+            filled_quantity=0,
+            orders=0,
+            reason="refused",
+        )
+        gate.handle(Delivery(4, over))
 
 
 def main() -> None:

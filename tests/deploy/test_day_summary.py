@@ -5,14 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
 from bus import Recorded, entry
-from deploy.day_summary import DaySummary, Profit
-from events import AccountId, Event, IntentId, OrderId, StrategyId, Symbol, TradingDate
-from events.control import ControlChanged, ControlKind
+from deploy.day_accounts import Profit
+from deploy.day_summary import DaySummary
+from events import (
+    EXTERNAL,
+    UNKNOWN,
+    AccountId,
+    Event,
+    IntentId,
+    OrderId,
+    StrategyId,
+    Symbol,
+    TradingDate,
+)
+from events.control import (
+    EVERYTHING,
+    Halt,
+    HaltCleared,
+    HaltMode,
+    HaltReleased,
+    HaltScope,
+    HaltSet,
+    HaltTrigger,
+    HaltTripped,
+    SharesReallocated,
+)
 from events.market import OpeningAllocation, SessionOpened
 from events.ops import Degraded, GateCount, GatesReported, Recovered
 from events.trading import (
     AccountSnapshot,
+    DriftCleared,
+    DriftDetected,
+    ExecutionEnded,
+    FillCorrected,
     FillSource,
     Holding,
     Horizon,
@@ -30,6 +59,8 @@ from events.trading import (
     OrderState,
     OrderSubmitting,
     Side,
+    StopChanged,
+    StopState,
     Urgency,
 )
 
@@ -272,24 +303,246 @@ def test_a_condition_holds_until_it_is_over_and_stays_counted() -> None:
     assert summary.degradations == {("gateway", "feed"): 2}
 
 
-def test_a_released_brake_is_no_longer_in_force() -> None:
-    """Two set, one released."""
+def halt(scope: HaltScope, target: str, mode: HaltMode, at: int) -> HaltSet:
+    """Return a halt that an operator set."""
+    return HaltSet(
+        at=at, scope=scope, target=target, mode=mode, issued_by="test", reason=f"drill {at}"
+    )
 
-    def brake(kind: ControlKind, *, active: bool, at: int) -> ControlChanged:
-        return ControlChanged(
-            at=at, control=kind, scope="*", active=active, issued_by="test", reason="drill"
+
+def test_halts_in_force_are_named_and_those_that_began_stay_counted() -> None:
+    """The day's loss is released, a lost feed is over, the strategy's halt goes on."""
+    summary = fold(
+        [
+            halt(HaltScope.STRATEGY, KMP, HaltMode.NO_ENTRIES, 1),
+            HaltTripped(
+                at=2,
+                cause=1,
+                scope=HaltScope.ACCOUNT,
+                target=EVERYTHING,
+                mode=HaltMode.REDUCE_ONLY,
+                trigger=HaltTrigger.DAILY_LOSS,
+                rule="daily_loss_halt_pct",
+                reason="-5.1 %",
+            ),
+            HaltTripped(
+                at=2,
+                cause=1,
+                scope=HaltScope.ACCOUNT,
+                target=EVERYTHING,
+                mode=HaltMode.NO_ENTRIES,
+                trigger=HaltTrigger.FEED_GAP,
+                rule="feed",
+                reason="no frames",
+            ),
+            HaltCleared(
+                at=3,
+                cause=2,
+                scope=HaltScope.ACCOUNT,
+                target=EVERYTHING,
+                trigger=HaltTrigger.FEED_GAP,
+                reason="frames again",
+            ),
+            HaltReleased(
+                at=4,
+                scope=HaltScope.ACCOUNT,
+                target=EVERYTHING,
+                trigger=HaltTrigger.DAILY_LOSS,
+                issued_by="test",
+                reason="calm",
+            ),
+        ]
+    )
+    assert summary.halts == {("no entries", "strategy KMP (operator)"): "drill 1"}
+    assert [each.target for each in summary.in_force] == ["KMP"]
+    assert summary.halted == {
+        ("strategy KMP (operator)", "no entries"): 1,
+        ("account (daily loss)", "reduce only"): 1,
+        ("account (feed gap)", "no entries"): 1,
+    }
+
+
+def opened(*, halts: tuple[Halt, ...] = (), **owned: int) -> SessionOpened:
+    """Return opening books: shares of Samsung by owner, at 70,000 won each."""
+    return SessionOpened(
+        at=0,
+        trading_date=DAY,
+        open_at=1,
+        closing_auction_at=2,
+        close_at=3,
+        cash=0,
+        equity=0,
+        allocations=tuple(
+            OpeningAllocation(
+                strategy=StrategyId(owner), symbol=SAMSUNG, quantity=shares, cost=shares * 70_000
+            )
+            for owner, shares in owned.items()
+        ),
+        configuration={},
+        code_version="1",
+        halts=halts,
+    )
+
+
+def test_a_session_begins_with_the_halts_it_carries() -> None:
+    """A halt of the day before is in force from the opening on."""
+    carried = Halt(
+        scope=HaltScope.SYMBOL,
+        target=SAMSUNG,
+        mode=HaltMode.FLATTEN,
+        trigger=HaltTrigger.OPERATOR,
+        since=0,
+        issued_by="test",
+        reason="delisting",
+    )
+    summary = fold([opened(halts=(carried,))])
+    assert summary.in_force == (carried,)
+    assert summary.halts == {("flatten", "symbol 005930 (operator)"): "delisting"}
+
+
+def drift(broker: int, owners: int) -> DriftDetected:
+    """Return a finding of the reconciliation."""
+    return DriftDetected(
+        at=5,
+        trading_date=DAY,
+        symbol=SAMSUNG,
+        broker_quantity=broker,
+        allocated_quantity=owners,
+    )
+
+
+def moved(source: StrategyId, target: StrategyId, shares: int) -> SharesReallocated:
+    """Return a change of owner."""
+    return SharesReallocated(
+        at=6,
+        issued_by="test",
+        reason="counted",
+        symbol=SAMSUNG,
+        source=source,
+        target=target,
+        quantity=shares,
+        cost=0,
+    )
+
+
+def test_shares_found_or_missing_are_held_or_not_and_earn_nothing() -> None:
+    """Ten owned and thirteen there; three acknowledged; then two are missing and taken off."""
+    cleared = DriftCleared(at=7, trading_date=DAY, symbol=SAMSUNG)
+    found = [opened(KMP=10), drift(13, 10)]
+    summary = fold(found)
+    assert (summary.holdings, summary.drifting) == ({SAMSUNG: 13}, {SAMSUNG: (13, 10)})
+    acknowledged = [*found, moved(UNKNOWN, EXTERNAL, 3), cleared]
+    summary = fold(acknowledged)
+    assert (summary.holdings, summary.drifting) == ({SAMSUNG: 13}, {})
+    summary = fold([*acknowledged, drift(11, 13)])
+    assert (summary.holdings, summary.profit.gross) == ({SAMSUNG: 11}, 0)
+    summary = fold([*acknowledged, drift(11, 13), moved(KMP, UNKNOWN, 2), cleared])
+    assert (summary.holdings, summary.profit.gross) == ({SAMSUNG: 11}, 0)
+    assert summary.accounts.drifts == {SAMSUNG: 2}
+
+
+def test_unexplained_shares_that_are_sold_are_no_longer_unexplained() -> None:
+    """Carried into the day, sold by the guard: nothing is held and nothing is left to explain."""
+    sold = filled("A", Side.SELL, 4, 70_000, cumulative=4)
+    mine = replace(sold, strategy=UNKNOWN)
+    cleared = DriftCleared(at=7, trading_date=DAY, symbol=SAMSUNG)
+    assert fold([opened(_UNKNOWN_=4), submitting("A", Side.SELL, 4), mine, cleared]).holdings == {}
+
+
+def test_a_correction_changes_the_money_of_a_day_and_no_share() -> None:
+    """100 won less paid, 50 won more got, a won more of fee and tax each."""
+
+    def corrected(order: str, side: Side, amount: int, fee: int, tax: int) -> FillCorrected:
+        return FillCorrected(
+            at=1,
+            order_id=OrderId(order),
+            ordinal=1,
+            strategy=KMP,
+            symbol=SAMSUNG,
+            side=side,
+            quantity=10,
+            amount=amount,
+            fee=fee,
+            tax=tax,
+            reason="the broker's books",
         )
 
     summary = fold(
         [
-            brake(ControlKind.HALT_ENTRIES, active=True, at=1),
-            brake(ControlKind.SAFE_MODE, active=True, at=2),
-            brake(ControlKind.HALT_ENTRIES, active=False, at=3),
+            submitting("A", Side.BUY, 10),
+            filled("A", Side.BUY, 10, 70_000, cumulative=10, fee=105),
+            corrected("A", Side.BUY, -100, 1, 0),
+            submitting("B", Side.SELL, 10),
+            filled("B", Side.SELL, 10, 71_000, cumulative=10, fee=106, tax=1_065),
+            corrected("B", Side.SELL, 50, 0, 1),
         ]
     )
-    assert summary.halts == {("safe_mode", "*"): "drill"}
+    assert summary.profit == Profit(gross=10_150, fees=212, tax=1_066)
+    assert (summary.fills, summary.holdings) == (2, {})
+    assert summary.orders == {"filled": 2}
 
 
+def test_executions_are_counted_by_why_they_ended() -> None:
+    """Complete ones are no news; one that left shares is among the recent lines."""
+
+    def ended(number: int, executed: int, reason: str) -> ExecutionEnded:
+        return ExecutionEnded(
+            at=1,
+            cause=1,
+            intent_id=IntentId(f"20250915-KMP-005930-X{number}"),
+            strategy=KMP,
+            symbol=SAMSUNG,
+            side=Side.SELL,
+            quantity=10,
+            filled_quantity=executed,
+            orders=2,
+            reason=reason,
+        )
+
+    summary = fold([ended(1, 10, "complete"), ended(2, 4, "withdrawn"), ended(3, 10, "complete")])
+    assert summary.executions == {"complete": 2, "withdrawn": 1}
+    assert [each.sequence for each in summary.recent] == [2]
+
+
+def test_allocations_without_a_working_stop_are_named() -> None:
+    """The guard's last word counts: one is active again, one failed."""
+
+    def stop(symbol: str, state: StopState) -> StopChanged:
+        return StopChanged(
+            at=1,
+            cause=1,
+            strategy=KMP,
+            symbol=Symbol(symbol),
+            generation=1,
+            state=state,
+            quantity=10,
+            stop_price=69_000,
+            price=None,
+        )
+
+    summary = fold(
+        [
+            stop("005930", StopState.MISSING),
+            stop("005930", StopState.ACTIVE),
+            stop("000660", StopState.TRIGGERED),
+            stop("000660", StopState.FAILED),
+        ]
+    )
+    assert [(each.symbol, each.state) for each in summary.unprotected] == [
+        ("000660", StopState.FAILED)
+    ]
+
+
+def test_an_order_found_after_it_was_given_up_works_again() -> None:
+    """Only the broker's late word does that, not a receipt of the ordinary kind."""
+    lost = OrderRejected(at=1, order_id=OrderId("A"), code="NOT_FOUND", message="not listed")
+    receipt = OrderAccepted(at=1, order_id=OrderId("A"), broker_order="1", branch="")
+    before = [submitting("A", Side.BUY, 10), lost]
+    assert fold([*before, receipt]).orders == {"rejected": 1}
+    assert fold([*before, replace(receipt, adopted=True)]).orders == {"accepted": 1}
+
+
+@pytest.mark.invariant(10)
 def test_a_gate_that_was_missing_all_day_is_named() -> None:
     """A gate that had data once is not blind, whatever it said."""
 

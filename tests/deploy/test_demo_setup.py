@@ -71,6 +71,7 @@ def test_the_log_starts_first_and_so_stops_last(directory: DataDirectory) -> Non
         "simulator",
         "gateway",
         "risk",
+        "guard",
         "kmp",
         "projector",
         "auditor",

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date
 from typing import TypeVar
 
-from bus import Entry, Log, ManualTime, MemoryLog, entry
+from bus import Entry, Log, ManualTime, MemoryLog, WallClock, entry
 from events import (
     AccountId,
     Event,
@@ -62,6 +62,9 @@ from kis_gateway.broker import (
 )
 from kis_gateway.conditions import Conditions
 from kis_gateway.errors import InquiryFailed, SubscriptionRefused
+from kis_gateway.orders.first_look import FirstLook
+from kis_gateway.orders.inquiry_health import InquiryHealth
+from kis_gateway.orders.last_look import RightToAct
 from kis_gateway.orders.order_writer import OrderWriter
 from kis_gateway.orders.planner import PlanSettings
 from kis_gateway.orders.router import Router
@@ -215,6 +218,7 @@ class FakeBroker:
                 )
                 for symbol, held in self.holdings.items()
             ),
+            deposits=(11_000_000, 10_500_000, 10_000_000),
         )
 
     async def reference(self, symbol: Symbol, day: TradingDate) -> SymbolReference:
@@ -463,6 +467,19 @@ class CrashingLog(MemoryLog):
         raise AssertionError
 
 
+class StandingRight:
+    """A right to act that nobody contends: what the order's own subject keeps safe shows alone."""
+
+    fresh = True
+    epoch = 1
+
+    def require_fresh(self) -> None:
+        return None
+
+    async def ensure(self) -> None:
+        return None
+
+
 class Rig:
     """One router process on a log: start it, crash it, start another."""
 
@@ -475,6 +492,9 @@ class Rig:
         run: str = "r1",
         head: int = 1,
         session: SessionOpened | None = None,
+        lease: RightToAct | None = None,
+        clock: WallClock | None = None,
+        first_look: FirstLook | None = None,
     ) -> None:
         opened = session or session_opened()
         self.log = log
@@ -482,6 +502,7 @@ class Rig:
         self.time = time
         self.publisher = Publisher(log, run)
         self.conditions = Conditions(self.publisher, time)
+        self.health = InquiryHealth(self.conditions)
         self.writer = OrderWriter(log, run, opened)
         self.router = Router(
             log=log,
@@ -494,6 +515,9 @@ class Rig:
             opening=1,
             head=head,
             settings=PlanSettings(),
+            lease=lease or StandingRight(),
+            clock=clock,
+            first_look=first_look,
         )
         self.settlement = Settlement(
             writer=self.writer,
@@ -505,6 +529,8 @@ class Rig:
             settled_on=date(2025, 9, 17),
             board=self.router.core.board,
             settings=SettlementSettings(),
+            health=self.health,
+            first_look=first_look,
         )
         self.stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

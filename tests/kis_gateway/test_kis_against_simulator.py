@@ -244,6 +244,7 @@ async def test_reference_charts_index_and_flows_are_read(tmp_path: Path) -> None
                     symbol=HYNIX, quantity=100, sellable=100, cost=19_000_000, last_price=200_000
                 ),
             ),
+            deposits=(100_000_000, 100_000_000, 100_000_000),
         )
 
 

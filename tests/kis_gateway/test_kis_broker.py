@@ -351,6 +351,7 @@ async def test_a_balance_is_added_up_over_pages_and_rows(tmp_path: Path) -> None
                     symbol=Symbol("035720"), quantity=1, sellable=0, cost=40_000, last_price=41_000
                 ),
             ),
+            deposits=(10_000_000, 9_500_000, 7_200_000),
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
 
+import msgspec
 import pytest
 
 from bus import ManualTime, MemoryLog
@@ -24,10 +25,9 @@ from events.market import (
 )
 from events.ops import Degraded, Recovered, ServiceStarted
 from events.signal import UniverseSelected
-from events.trading import FillSource, Holding, OrderFilled, Side
-from kis_gateway.broker import Balance
+from events.trading import FillSource, OrderFilled, Side
 from kis_gateway.conditions import Conditions
-from kis_gateway.day.opening import Opening, StrategyUniverse, open_session, opening_allocations
+from kis_gateway.day.opening import Opening, StrategyUniverse, open_session
 from kis_gateway.day.polling import Poller
 from kis_gateway.day.session_past import SessionPast, read_past
 from kis_gateway.errors import InquiryFailed, SettingsError
@@ -123,6 +123,7 @@ async def _open(log: MemoryLog, broker: FakeBroker, time: ManualTime, run: str) 
         configuration={"kmp": "{}"},
         code_version="test",
         head=len(log.entries),
+        run=run,
     )
     return opened
 
@@ -153,7 +154,7 @@ async def test_a_second_start_finds_the_session_open_and_asks_nothing() -> None:
 
 
 async def test_allocations_are_carried_from_the_previous_session_through_its_fills() -> None:
-    """10 bought on Friday, 4 sold: 6 remain KMP's; what the broker has beyond is external."""
+    """10 bought on Friday, 4 sold: 6 remain KMP's; what the broker has beyond is no book entry."""
     log, time = MemoryLog(ACCOUNT), ManualTime(MORNING)
     friday = calendar.session(date(2025, 9, 12))
     yesterday = session_opened()
@@ -176,11 +177,12 @@ async def test_allocations_are_carried_from_the_previous_session_through_its_fil
             source=FillSource.NOTICE,
         )
 
-    import msgspec
-
+    external = OpeningAllocation(strategy=EXTERNAL, symbol=HYNIX, quantity=3, cost=300)
     await put(
         log,
-        msgspec.structs.replace(yesterday, trading_date=friday.trading_date),
+        msgspec.structs.replace(
+            yesterday, trading_date=friday.trading_date, allocations=(external,)
+        ),
         fill(Side.BUY, 10, 100, 10),
         fill(Side.SELL, 4, 120, 14),
     )
@@ -189,24 +191,8 @@ async def test_allocations_are_carried_from_the_previous_session_through_its_fil
     opened = await _open(log, broker, time, "r1")
     assert opened.allocations == (
         OpeningAllocation(strategy=KMP, symbol=SAMSUNG, quantity=6, cost=600),
-        OpeningAllocation(strategy=EXTERNAL, symbol=SAMSUNG, quantity=2, cost=200),
+        external,
     )
-
-
-def test_yesterdays_external_shares_are_counted_anew_and_missing_shares_leave_the_books_alone() -> (
-    None
-):
-    """Strategies' books are never written over by the broker's quantity."""
-    carried = (
-        OpeningAllocation(strategy=KMP, symbol=SAMSUNG, quantity=6, cost=600),
-        OpeningAllocation(strategy=EXTERNAL, symbol=HYNIX, quantity=3, cost=300),
-    )
-    balance = Balance(
-        cash=0,
-        equity=0,
-        holdings=(Holding(symbol=SAMSUNG, quantity=5, sellable=5, cost=500, last_price=1),),
-    )
-    assert opening_allocations(carried, balance) == carried[:1]
 
 
 async def test_without_a_balance_there_is_no_session() -> None:

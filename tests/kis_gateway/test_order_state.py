@@ -13,6 +13,7 @@ from events.trading import (
     CancelRejected,
     CancelSubmitting,
     CancelUnknown,
+    FillCorrected,
     FillSource,
     OrderAccepted,
     OrderClosed,
@@ -84,6 +85,22 @@ def closed(state: OrderState, quantity: int) -> OrderClosed:
     return OrderClosed(at=5, order_id=ID, state=state, filled_quantity=quantity, reason="x")
 
 
+def corrected(ordinal: int, quantity: int, amount: int) -> FillCorrected:
+    return FillCorrected(
+        at=6,
+        order_id=ID,
+        ordinal=ordinal,
+        strategy=KMP,
+        symbol=SAMSUNG,
+        side=Side.BUY,
+        quantity=quantity,
+        amount=amount,
+        fee=0,
+        tax=0,
+        reason="x",
+    )
+
+
 def submitting(attempt: int) -> CancelSubmitting:
     return CancelSubmitting(at=5, order_id=ID, attempt=attempt, reason="x")
 
@@ -138,6 +155,24 @@ def test_a_fill_shown_after_the_end_is_booked_and_reopens_nothing(state: OrderSt
     assert (order.state, order.filled_quantity, order.filled_amount) == (state, 5, 500)
 
 
+@pytest.mark.parametrize("state", [OrderState.EXPIRED, OrderState.CANCELLED])
+def test_a_correction_of_an_ended_order_changes_money_only(state: OrderState) -> None:
+    """Two shares booked at 200 won were 190, then 195; state and shares stay."""
+    order = after(SUBMITTING, ACCEPTED, filled(2, 2), closed(state, 2), corrected(1, 2, -10))
+    assert (order.state, order.filled_quantity, order.filled_amount) == (state, 2, 190)
+    order = evolve(order, corrected(2, 2, 5))
+    assert (order.filled_amount, order.corrections, order.over) == (195, 2, True)
+
+
+def test_an_order_executed_in_full_may_be_corrected_after_its_end() -> None:
+    """Not before: while it is open its figures are still being written."""
+    order = after(SUBMITTING, ACCEPTED, filled(5, 5))
+    with pytest.raises(IllegalTransition):
+        evolve(order, corrected(1, 5, 1))
+    order = after(SUBMITTING, ACCEPTED, filled(5, 5), closed(OrderState.FILLED, 5))
+    assert evolve(order, corrected(1, 5, 1)).filled_amount == 501
+
+
 def test_the_answer_to_a_cancel_is_kept_even_after_the_order_ended() -> None:
     """The cancel lost the race: the order stays filled, the refusal is on record."""
     order = after(SUBMITTING, ACCEPTED, submitting(1), filled(5, 5), closed(OrderState.FILLED, 5))
@@ -168,6 +203,12 @@ def test_the_answer_to_a_cancel_is_kept_even_after_the_order_ended() -> None:
         (SUBMITTING, ACCEPTED, submitting(2)),
         (SUBMITTING, ACCEPTED, submitting(1), submitting(2)),
         (SUBMITTING, ACCEPTED, CancelUnknown(at=5, order_id=ID, attempt=1, reason="x")),
+        (SUBMITTING, ACCEPTED, filled(2, 2), corrected(1, 2, -10)),
+        (SUBMITTING, ACCEPTED, closed(OrderState.EXPIRED, 0), corrected(1, 0, 10)),
+        (SUBMITTING, ACCEPTED, filled(2, 2), closed(OrderState.EXPIRED, 2), corrected(2, 2, 1)),
+        (SUBMITTING, ACCEPTED, filled(2, 2), closed(OrderState.EXPIRED, 2), corrected(1, 1, 1)),
+        (SUBMITTING, ACCEPTED, filled(2, 2), closed(OrderState.EXPIRED, 2), corrected(1, 2, 0)),
+        (SUBMITTING, ACCEPTED, filled(2, 2), closed(OrderState.EXPIRED, 2), corrected(1, 2, -200)),
     ],
 )
 def test_an_impossible_story_raises(story: tuple[OrderEvent, ...]) -> None:
@@ -193,6 +234,7 @@ def _events(draw: st.DrawFn) -> list[OrderEvent]:
         st.builds(filled, quantity, quantity),
         st.builds(closed, st.sampled_from(OrderState), quantity),
         st.builds(submitting, attempt),
+        st.builds(corrected, attempt, quantity, st.integers(-600, 600)),
         attempt.map(lambda n: CancelAccepted(at=6, order_id=ID, attempt=n, broker_order="2")),
         attempt.map(lambda n: CancelRejected(at=6, order_id=ID, attempt=n, code="X", message="")),
         attempt.map(lambda n: CancelUnknown(at=6, order_id=ID, attempt=n, reason="x")),
@@ -219,6 +261,14 @@ def test_random_events_follow_the_table_or_raise(events: list[OrderEvent]) -> No
         assert not whole or following.over or following.state is OrderState.FILLED
         if order is not None:
             assert following.filled_quantity >= order.filled_quantity
+            if isinstance(event, FillCorrected):
+                changed = {"filled_amount", "corrections"}
+                assert {
+                    field
+                    for field in Order.__struct_fields__
+                    if getattr(order, field) != getattr(following, field)
+                } == changed
+            assert (following.filled_amount > 0) is (following.filled_quantity > 0)
             found = order.state is OrderState.REJECTED and event is ADOPTED
             assert not found or order.given_up_at > 0
             if order.state in TERMINAL and not found:

@@ -147,6 +147,16 @@ def test_a_block_that_is_no_utf_8_is_malformed() -> None:
         single("call", "output", msgspec.Raw('{"name":"삼성전자"}'.encode("euc-kr")))
 
 
+async def test_an_order_that_may_not_leave_any_more_is_refused_and_not_sent(tmp_path: Path) -> None:
+    """Asked after every queue, right before the first byte."""
+    async with kis_double() as double, client(double, tmp_path) as rest:
+        double.script = lambda _: Reply(ok())
+        outcome = await rest.post_once(calls.BUY, ORDER, may_leave=lambda: False)
+        assert isinstance(outcome, Refused)
+        assert outcome.code == "NOT_SENT"
+        assert double.count("/order-cash") == 0
+
+
 async def test_an_order_whose_reply_is_lost_is_unknown_and_was_sent_once(tmp_path: Path) -> None:
     """The server took it in and cut the line; exactly one POST arrived, and none after."""
     async with kis_double() as double, client(double, tmp_path) as rest:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
 
-from bus import AppendUnknown, Entry, ManualTime, MemoryLog
+from bus import AppendUnknown, Entry, LeaseLost, ManualTime, MemoryLog
 from events import codec
 from events.ops import Degraded
 from events.trading import (
+    CancelUnknown,
+    ExecutionEnded,
     FillSource,
     IntentKind,
     OrderAccepted,
@@ -25,7 +27,7 @@ from events.trading import (
     OrderUnknown,
     Side,
 )
-from kis_gateway.broker import OrderNotice, OrderTicket, Refused, Unknown
+from kis_gateway.broker import OrderNotice, OrderTicket, Outcome, Refused, Unknown
 from kis_gateway.orders.router_core import Submit
 from tests.kis_gateway.fakes import (
     ACCOUNT,
@@ -37,6 +39,7 @@ from tests.kis_gateway.fakes import (
     CrashingLog,
     FakeBroker,
     Rig,
+    StandingRight,
     approved,
     first_order,
     idle,
@@ -76,7 +79,9 @@ async def test_an_approved_entry_becomes_exactly_one_order(
     await put(log, ENTRY, approved(ENTRY))
     await until(lambda: bool(of_type(log, OrderAccepted)))
     assert order_story(log, ORDER) == ["OrderSubmitting", "OrderAccepted"]
-    assert broker.submitted == [
+    (ticket,) = broker.submitted
+    assert ticket.may_leave is not None
+    assert [msgspec.structs.replace(ticket, may_leave=None)] == [
         OrderTicket(
             symbol=SAMSUNG,
             side=Side.BUY,
@@ -237,7 +242,10 @@ async def test_failed_inquiries_prove_nothing(time: ManualTime, broker: FakeBrok
         await time.advance(1)
         await idle(50)
     assert of_type(log, OrderRejected) == []
-    assert [event.condition for event in of_type(log, Degraded)] == ["orders_inquiry"]
+    assert [event.condition for event in of_type(log, Degraded)] == [
+        "orders_inquiry",
+        "reconciliation_failing",
+    ]
     await rig.finish()
 
 
@@ -643,6 +651,226 @@ async def test_a_write_ahead_without_answer_is_looked_up_and_not_sent(
     assert of_type(log, OrderRejected)[0].code == "NOT_SENT"
     assert broker.submitted == []
     await rig.finish()
+
+
+# -- the right to act ----------------------------------------------------------------------------
+
+
+class Tenant(StandingRight):
+    """A right to act that the test takes away."""
+
+    def __init__(self) -> None:
+        self.fresh = True
+        self.epoch = 7
+
+    def require_fresh(self) -> None:
+        if not self.fresh:
+            raise LeaseLost("router", self.epoch, "taken away by the test")
+
+    async def ensure(self) -> None:
+        self.require_fresh()
+
+
+def idle_hands() -> None:
+    """Do nothing."""
+
+
+class Pausing(MemoryLog):
+    """A log whose client is paused right after an event of an order was stored."""
+
+    def __init__(self, time: ManualTime, on: str) -> None:
+        super().__init__(ACCOUNT)
+        self.time = time
+        self.on = on
+        self.seconds = 0.0
+        self.then: Callable[[], None] = idle_hands
+
+    async def append(self, entries: Sequence[Entry], *, atomic: bool = True) -> tuple[int, ...]:
+        sequences = await super().append(entries, atomic=atomic)
+        if codec.event_name(codec.decode(entries[0].payload)) == self.on:
+            self.then()
+            await self.time.sleep(self.seconds)
+        return sequences
+
+
+async def _ends_with_lease_lost(rig: Rig) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        await rig.finish()
+    assert caught.group_contains(LeaseLost)
+
+
+async def test_an_order_carries_the_epoch_of_the_lease(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """So that the log shows under whose right each order was written."""
+    log = await opened_log()
+    rig = await Rig(log, broker, time, lease=Tenant()).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, OrderAccepted)))
+    assert of_type(log, OrderSubmitting)[0].epoch == 7
+    await rig.finish()
+
+
+async def test_without_a_lease_nothing_is_written_ahead_and_the_process_ends(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """The order is left to whoever holds the lease now."""
+    log, lease = await opened_log(), Tenant()
+    rig = await Rig(log, broker, time, lease=lease).start()
+    lease.fresh = False
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: rig.done)
+    assert order_story(log, ORDER) == []
+    assert broker.submitted == []
+    await _ends_with_lease_lost(rig)
+
+
+@pytest.mark.invariant(2)
+async def test_an_order_whose_lease_went_after_its_write_ahead_is_refused_and_not_sent(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """This process knows that it did not call: nobody needs to look for the order."""
+    lease = Tenant()
+    log = Pausing(time, "OrderSubmitting")
+    log.then = lambda: setattr(lease, "fresh", False)
+    await opened_log(log)
+    rig = await Rig(log, broker, time, lease=lease).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: rig.done)
+    assert order_story(log, ORDER) == ["OrderSubmitting", "OrderRejected"]
+    assert of_type(log, OrderRejected)[0].code == "LEASE_LOST"
+    assert broker.submitted == []
+    await _ends_with_lease_lost(rig)
+
+
+@pytest.mark.invariant(2)
+@pytest.mark.parametrize(("pause", "story"), [(5, "OrderAccepted"), (6, "OrderRejected")])
+async def test_a_call_that_a_pause_parted_from_its_write_ahead_is_not_made(
+    time: ManualTime, broker: FakeBroker, pause: int, story: str
+) -> None:
+    """Five seconds of wall time at most; an exit, too, is refused and has to be decided anew."""
+    log = Pausing(time, "OrderSubmitting")
+    await opened_log(log)
+    rig = await Rig(log, broker, time, clock=time).start()
+    log.seconds = pause
+    await put(log, EXIT, approved(EXIT))
+    await idle()
+    await time.advance(pause)
+    await until(lambda: len(order_story(log, first_order(EXIT))) == 2)
+    assert order_story(log, first_order(EXIT)) == ["OrderSubmitting", story]
+    if story == "OrderRejected":
+        assert of_type(log, OrderRejected)[0].code == "NOT_SENT"
+        assert broker.submitted == []
+    await rig.finish()
+
+
+class QueueingBroker(FakeBroker):
+    """A broker whose client asks for permission only when its queue is done."""
+
+    async def submit(self, ticket: OrderTicket) -> Outcome:
+        assert self.gate is not None
+        await self.gate.wait()
+        assert ticket.may_leave is not None
+        if not ticket.may_leave():
+            return Refused(code="NOT_SENT", message="it might not leave any more")
+        return await super().submit(ticket)
+
+
+async def test_a_lease_that_goes_while_a_call_waits_in_the_queue_keeps_it_from_leaving(
+    time: ManualTime,
+) -> None:
+    """The last look is right before the bytes leave."""
+    broker, lease = QueueingBroker(time), Tenant()
+    broker.gate = asyncio.Event()
+    log = await opened_log()
+    rig = await Rig(log, broker, time, lease=lease).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, OrderSubmitting)))
+    lease.fresh = False
+    broker.gate.set()
+    await until(lambda: rig.done)
+    assert order_story(log, ORDER) == ["OrderSubmitting", "OrderRejected"]
+    assert broker.submitted == []
+    await _ends_with_lease_lost(rig)
+
+
+async def test_an_order_withdrawn_while_its_call_waits_in_the_queue_does_not_leave(
+    time: ManualTime,
+) -> None:
+    """The strategy has gone meanwhile; an order never sent needs no cancel."""
+    broker = QueueingBroker(time)
+    broker.gate = asyncio.Event()
+    log = await opened_log()
+    rig = await Rig(log, broker, time).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, OrderSubmitting)))
+    wish = intent(IntentKind.CANCEL_ORDERS, at=NOW)
+    await put(log, wish, approved(wish, 0))
+    await idle()
+    broker.gate.set()
+    await until(lambda: bool(of_type(log, OrderRejected)))
+    assert broker.submitted == []
+    assert broker.cancelled == []
+    await rig.finish()
+
+
+async def test_a_cancel_without_a_lease_is_refused_and_left_to_the_next_router(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """Its attempt ends as certainly not sent, so the next one follows without a doubt."""
+    lease = Tenant()
+    log = Pausing(time, "CancelSubmitting")
+    log.then = lambda: setattr(lease, "fresh", False)
+    await opened_log(log)
+    rig = await Rig(log, broker, time, lease=lease).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, OrderAccepted)))
+    wish = intent(IntentKind.CANCEL_ORDERS, at=NOW)
+    await put(log, wish, approved(wish, 0))
+    await until(lambda: rig.done)
+    assert order_story(log, ORDER)[2:] == ["CancelSubmitting", "CancelRejected"]
+    assert broker.cancelled == []
+    await _ends_with_lease_lost(rig)
+
+
+async def test_while_a_cancel_is_unknown_no_entry_of_its_symbol_and_side_leaves(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """What the cancel left behind is not known: no more is bought before it is."""
+    log = await opened_log()
+    rig = await Rig(log, broker, time).start()
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, OrderAccepted)))
+    broker.cancel_answers = [Unknown(reason="time-out")]
+    broker.failing.add("orders")
+    wish = intent(IntentKind.CANCEL_ORDERS, at=NOW)
+    await put(log, wish, approved(wish, 0))
+    await until(lambda: bool(of_type(log, CancelUnknown)))
+    again = intent(at=NOW, attempt=2, limit_price=70_500)
+    await put(log, again, approved(again))
+    await until(lambda: bool(of_type(log, OrderRejected)))
+    assert of_type(log, OrderRejected)[0].code == "UNKNOWN_PENDING"
+    assert len(broker.submitted) == 1
+    await rig.finish()
+
+
+async def test_the_end_of_an_execution_stands_on_the_log_once(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """Two routers derive it, and a restart finds it: one entry, and nobody stumbles."""
+    log = await opened_log()
+    broker.answers = [Refused(code="APBK0952", message="no cash")]
+    rigs = [await Rig(log, broker, time, run=run).start() for run in ("r1", "r2")]
+    await put(log, ENTRY, approved(ENTRY))
+    await until(lambda: bool(of_type(log, ExecutionEnded)))
+    await idle()
+    for rig in rigs:
+        await rig.finish()
+    again = await Rig(log, broker, time, run="r3", head=len(log.entries)).start()
+    await idle()
+    (ended,) = of_type(log, ExecutionEnded)
+    assert (ended.intent_id, ended.reason, ended.filled_quantity) == (ENTRY.intent_id, "refused", 0)
+    await again.finish()
 
 
 # -- fills ---------------------------------------------------------------------------------------

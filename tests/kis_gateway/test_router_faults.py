@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus import Entry, ManualTime, MemoryLog
+from events.control import CancelRequested
 from events.trading import (
     IntentKind,
     IntentSubmitted,
@@ -126,6 +127,9 @@ async def _day(
         if wishes and second % 3 == 0:
             wish = wishes.pop(0)
             await put(log, wish, approved(wish))
+        if second == 80:  # A sale works until it is filled, withdrawn, or the session closes.
+            at = NOW + second * SECOND
+            await put(log, CancelRequested(at=at, issued_by="test", reason="the end of the day"))
         await idle(15)
         if fills and second % 4 == 1:
             due.extend(_execute(broker, fills.pop(0), second))

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 import yaml
 
-from bus import JetStreamLog, Log, ManualTime, MemoryLog, NatsServer
+from bus import JetStreamLog, LeaseLost, Log, ManualTime, MemoryLog, NatsServer, entry
 from events import Event, Symbol, TradingDate, calendar, codec
+from events.control import LeaseReleased, LeaseTaken
 from events.errors import NotASession
 from events.market import (
     Bar,
@@ -148,7 +149,7 @@ async def test_a_morning_stands_on_the_log_in_order() -> None:
     """Books, universe, terms and history, then the clock; the router is ready before all data."""
     async with gateway(OPEN - 60 * SECOND) as process:
         names = [codec.event_name(event) for event in decoded(process.log)]
-        assert names[:2] == ["ServiceStarted", "SessionOpened"]
+        assert names[:3] == ["LeaseTaken", "ServiceStarted", "SessionOpened"]
         first_tick = names.index("ClockTick")
         for name in ("UniverseSelected", "SymbolReference", "DailyHistory", "IndexLevel"):
             assert names.index(name) < first_tick
@@ -317,7 +318,8 @@ async def test_a_day_on_which_the_broker_says_the_exchange_is_closed_is_not_open
             compare_calendar=True,
             folder=tmp_path,
         )
-    assert [codec.event_name(event) for event in decoded(log)] == ["Degraded"]
+    names = [codec.event_name(event) for event in decoded(log)]
+    assert names == ["LeaseTaken", "Degraded"]
     assert of_type(log, Degraded)[0].condition == "calendar-differs"
 
 
@@ -357,6 +359,46 @@ async def test_an_order_on_its_way_is_waited_for_at_the_stop() -> None:
         await process.finish()
         names = [codec.event_name(codec.decode(recorded.payload)) for recorded in log.entries]
         assert names.index("OrderAccepted") < names.index("ServiceStopped")
+
+
+async def test_a_second_gateway_waits_without_a_question_to_the_broker() -> None:
+    """It says whom it waits for; when the first has ended it takes over and goes on."""
+    time = ManualTime(OPEN)
+    log = MemoryLog(ACCOUNT)
+    first = Process(log, FakeBroker(time), time, "r1")
+    await first.prepared()
+    broker = FakeBroker(time)
+    second = Process(log, broker, time, "r2")
+    await until(lambda: bool(of_type(log, Degraded)))
+    (waits,) = of_type(log, Degraded)
+    assert waits.condition == "standby"
+    assert waits.detail.startswith("run r1 of ")
+    assert (broker.asked, broker.inquiries, broker.balances) == ([], 0, 0)
+    await first.finish()
+    await second.finished_preparing()
+    assert [event.condition for event in of_type(log, Recovered)] == ["standby"]
+    assert [(event.run, event.epoch) for event in of_type(log, LeaseTaken)] == [
+        ("r1", 1),
+        ("r2", 2),
+    ]
+    assert len(of_type(log, SessionOpened)) == 1
+    await second.finish()
+    assert [event.run for event in of_type(log, LeaseReleased)] == ["r1", "r2"]
+
+
+async def test_a_gateway_whose_lease_was_taken_ends() -> None:
+    """Whatever it was doing: the next renewal shows it, and it sends nothing any more."""
+    time = ManualTime(OPEN)
+    log, broker = MemoryLog(ACCOUNT), FakeBroker(time)
+    process = Process(log, broker, time, "r1")
+    await process.prepared()
+    taken = LeaseTaken(
+        at=OPEN, name="router", epoch=2, holder="there", run="r2", ttl_ms=15_000, previous=""
+    )
+    await log.append([entry(ACCOUNT, taken)])
+    with pytest.raises(LeaseLost):
+        async with asyncio.timeout(10):
+            await process.task
 
 
 async def test_a_changed_configuration_is_reported() -> None:

@@ -10,7 +10,10 @@ symbol     what                                   gross      fees  tax    net
 000270     buy 10 @ 100,000; sell 10 @ 99,000     -10,000    298   1485   -11,783
 035720     buy 40 of 100 @ 50,000, cancelled;     5,000      375   757    3,868
            sell 10 @ 50,500; 30 remain
-all                                               49,000     2365  10754  35,881
+005490     buy 20 @ 30,000, 200 won more by the   1,250      157   677    416
+           broker's books; 5 given away; sell
+           15 @ 30,100, 100 won less by them
+all                                               50,250     2522  11431  36,297
 =========  =====================================  =========  ====  =====  =======
 """
 
@@ -22,6 +25,7 @@ from datetime import date, time
 from bus import Entry, Log, MemoryLog, Recorded
 from events import (
     EXTERNAL,
+    UNKNOWN,
     AccountId,
     Event,
     FillId,
@@ -46,7 +50,7 @@ DATE = TradingDate("20250915")
 OPEN = calendar.instant(date(2025, 9, 15), time(9))
 KMP = StrategyId("KMP")
 SAMSUNG, KIA, KAKAO = Symbol("005930"), Symbol("000270"), Symbol("035720")
-HYNIX, NAVER = Symbol("000660"), Symbol("035420")
+HYNIX, NAVER, POSCO = Symbol("000660"), Symbol("035420"), Symbol("005490")
 SECOND = 1_000_000_000
 
 
@@ -157,6 +161,7 @@ def submitting(
         quantity=quantity,
         limit_price=limit,
         cancel_at=at(seconds + 30),
+        epoch=1,
     )
 
 
@@ -205,6 +210,67 @@ def closed(
     """Return the end of an order."""
     return trading.OrderClosed(
         at=at(seconds), order_id=order, state=state, filled_quantity=quantity, reason="done"
+    )
+
+
+def ended(
+    wish: trading.IntentSubmitted, side: Side, allowed: int, filled: int, *, seconds: float
+) -> trading.ExecutionEnded:
+    """Return the router's word that it is done with a wish."""
+    return trading.ExecutionEnded(
+        at=at(seconds),
+        cause=4,
+        intent_id=wish.intent_id,
+        strategy=wish.strategy,
+        symbol=wish.symbol,
+        side=side,
+        quantity=allowed,
+        filled_quantity=filled,
+        orders=1,
+        reason="complete" if filled == allowed else "lifetime",
+    )
+
+
+def correction(
+    wish: trading.IntentSubmitted, side: Side, quantity: int, amount: int, *, seconds: float
+) -> trading.FillCorrected:
+    """Return what the broker's books add to the traded value of a wish's order."""
+    return trading.FillCorrected(
+        at=at(seconds),
+        order_id=order_of(wish),
+        ordinal=1,
+        strategy=wish.strategy,
+        symbol=wish.symbol,
+        side=side,
+        quantity=quantity,
+        amount=amount,
+        fee=0,
+        tax=0,
+        reason="the broker's books",
+    )
+
+
+def moved(
+    symbol: Symbol,
+    source: StrategyId,
+    target: StrategyId,
+    quantity: int,
+    *,
+    seconds: float,
+    cost: int = 0,
+    stop: int | None = None,
+) -> control.SharesReallocated:
+    """Return an operator's change of owner."""
+    return control.SharesReallocated(
+        at=at(seconds),
+        issued_by="operator",
+        reason="counted",
+        symbol=symbol,
+        source=source,
+        target=target,
+        quantity=quantity,
+        cost=cost,
+        protective_stop=stop,
     )
 
 
@@ -257,6 +323,7 @@ def samsung_round_trip() -> list[Event]:
         accepted(bought, 611.5, "0000000011"),
         fill(enter, Side.BUY, 50, 70_300, seconds=612, cumulative=80, fee=527),
         closed(bought, 612, trading.OrderState.FILLED, 80),
+        ended(enter, Side.BUY, 80, 80, seconds=612),
         leave,
         approved(leave, 80),
         submitting(leave, Side.SELL, 80, None, 1_800),
@@ -266,6 +333,7 @@ def samsung_round_trip() -> list[Event]:
         fill(leave, Side.SELL, 30, 71_000, seconds=1_803, cumulative=30, fee=319, tax=3_195),
         fill(leave, Side.SELL, 50, 70_900, seconds=1_804, cumulative=80, fee=531, tax=5_317),
         closed(sold, 1_804, trading.OrderState.FILLED, 80),
+        ended(leave, Side.SELL, 80, 80, seconds=1_804),
     ]
 
 
@@ -324,6 +392,7 @@ def kakao_part() -> list[Event]:
         trading.CancelSubmitting(at=at(1_032), order_id=bought, attempt=2, reason="time"),
         trading.CancelAccepted(at=at(1_033), order_id=bought, attempt=2, broker_order="0000000032"),
         closed(bought, 1_034, trading.OrderState.CANCELLED, 40),
+        ended(enter, Side.BUY, 100, 40, seconds=1_034),
         move,
         approved(move, 0),
         reduce,
@@ -333,6 +402,62 @@ def kakao_part() -> list[Event]:
         fill(reduce, Side.SELL, 10, 50_500, seconds=1_202, cumulative=10, fee=75, tax=757),
         closed(sold, 1_202, trading.OrderState.FILLED, 10),
     ]
+
+
+def posco_moved() -> list[Event]:
+    """Return a round trip of which five shares were missing, twice corrected by the broker."""
+    enter = intent(
+        POSCO, "E1", seconds=1_400, quantity=20, reference=30_000, limit=30_000, stop=29_000
+    )
+    leave = intent(
+        POSCO, "X1", seconds=1_500, quantity=None, kind=trading.IntentKind.EXIT, reason="time_stop"
+    )
+    bought, sold = order_of(enter), order_of(leave)
+    return [
+        enter,
+        approved(enter, 20),
+        submitting(enter, Side.BUY, 20, 30_000, 1_400),
+        accepted(bought, 1_401, "0000000041"),
+        fill(enter, Side.BUY, 20, 30_000, seconds=1_402, cumulative=20, fee=90),
+        closed(bought, 1_402, trading.OrderState.FILLED, 20),
+        ended(enter, Side.BUY, 20, 20, seconds=1_402),
+        stop_at(POSCO, trading.StopState.ACTIVE, seconds=1_402, quantity=20, stop=29_000),
+        correction(enter, Side.BUY, 20, 200, seconds=1_410),
+        moved(POSCO, KMP, UNKNOWN, 5, seconds=1_420),
+        moved(POSCO, UNKNOWN, EXTERNAL, 5, seconds=1_430, cost=150_000),
+        leave,
+        approved(leave, 15),
+        submitting(leave, Side.SELL, 15, None, 1_500),
+        accepted(sold, 1_501, "0000000042"),
+        fill(leave, Side.SELL, 15, 30_100, seconds=1_502, cumulative=15, fee=67, tax=677),
+        closed(sold, 1_502, trading.OrderState.FILLED, 15),
+        ended(leave, Side.SELL, 15, 15, seconds=1_502),
+        stop_at(POSCO, trading.StopState.DONE, seconds=1_502, quantity=0, stop=29_000),
+        correction(leave, Side.SELL, 15, -100, seconds=1_510),
+    ]
+
+
+def stop_at(
+    symbol: Symbol,
+    state: trading.StopState,
+    *,
+    seconds: float,
+    quantity: int,
+    stop: int | None,
+    price: int | None = None,
+) -> trading.StopChanged:
+    """Return the guard's word on the protection of KMP's shares."""
+    return trading.StopChanged(
+        at=at(seconds),
+        cause=5,
+        strategy=KMP,
+        symbol=symbol,
+        generation=1,
+        state=state,
+        quantity=quantity,
+        stop_price=stop,
+        price=price,
+    )
 
 
 def refusals() -> list[Event]:
@@ -393,6 +518,7 @@ def account_life() -> list[Event]:
             cash=93_000_000,
             equity=100_300_000,
             holdings=(hynix, holding(SAMSUNG, 80, 5_621_000, 71_500)),
+            deposits=(98_000_000, 94_000_000, 93_000_000),
         ),
         ops.Degraded(at=at(660), service="gateway", condition="feed", detail="stalled"),
         ops.FeedGap(
@@ -407,20 +533,60 @@ def account_life() -> list[Event]:
         trading.DriftDetected(
             at=at(680), trading_date=DATE, symbol=NAVER, broker_quantity=7, allocated_quantity=0
         ),
-        control.ControlChanged(
+        control.HaltTripped(
+            at=at(680),
+            cause=6,
+            scope=control.HaltScope.SYMBOL,
+            target=NAVER,
+            mode=control.HaltMode.NO_ENTRIES,
+            trigger=control.HaltTrigger.DRIFT,
+            rule="drift",
+            reason="broker 7, owners 0",
+        ),
+        control.HaltSet(
             at=at(690),
-            control=control.ControlKind.HALT_ENTRIES,
-            scope="*",
-            active=True,
+            scope=control.HaltScope.ACCOUNT,
+            target=control.EVERYTHING,
+            mode=control.HaltMode.REDUCE_ONLY,
             issued_by="operator",
             reason="news",
         ),
         trading.DriftCleared(at=at(720), trading_date=DATE, symbol=NAVER),
-        control.ControlChanged(
+        control.HaltCleared(
+            at=at(720),
+            cause=7,
+            scope=control.HaltScope.SYMBOL,
+            target=NAVER,
+            trigger=control.HaltTrigger.DRIFT,
+            reason="owners and broker agree",
+        ),
+        control.LimitsChanged(
+            at=at(730),
+            issued_by="operator",
+            reason="volatile",
+            changes={"risk.max_position_pct": 0.1, "profile": "live"},
+        ),
+        control.HaltReleased(
+            at=at(800),
+            scope=control.HaltScope.ACCOUNT,
+            target=control.EVERYTHING,
+            issued_by="operator",
+            reason="calm again",
+        ),
+        control.LimitsChanged(
+            at=at(810), issued_by="operator", reason="calm again", changes={"profile": None}
+        ),
+        control.OperatorPresent(
+            at=at(820), issued_by="operator", reason="connected", link="console", timeout_s=60
+        ),
+        control.CancelRequested(
+            at=at(830), issued_by="operator", reason="too wide", symbol=KAKAO, strategy=KMP
+        ),
+        control.HaltSet(
             at=at(1_300),
-            control=control.ControlKind.PAUSE_STRATEGY,
-            scope="KMP",
-            active=True,
+            scope=control.HaltScope.STRATEGY,
+            target=KMP,
+            mode=control.HaltMode.NO_ENTRIES,
             issued_by="operator",
             reason="enough",
         ),
@@ -430,9 +596,26 @@ def account_life() -> list[Event]:
             trading_date=DATE,
             cash=97_000_000,
             equity=99_900_000,
-            holdings=(hynix, holding(KAKAO, 30, 1_500_000, 49_000)),
+            holdings=(
+                hynix,
+                holding(KAKAO, 30, 1_500_000, 49_000),
+                holding(POSCO, 5, 150_000, 30_000),
+            ),
         ),
         ops.Heartbeat(at=at(2_010), service="gateway", run="r1", position=80, figures={"lag": 0.1}),
+    ]
+
+
+def lease_life() -> list[Event]:
+    """Return a router that took its lease, renewed it and lost it to another host's."""
+    first = {"name": "router", "epoch": 1, "holder": "host-a:11", "run": "r1"}
+    second = {"name": "router", "epoch": 2, "holder": "host-b:12", "run": "r2"}
+    return [
+        control.LeaseTaken(at=at(-500), ttl_ms=3_000, previous="", **first),  # type: ignore[arg-type]  # shared fields
+        control.LeaseRenewed(at=at(-499), ordinal=1, **first),  # type: ignore[arg-type]  # shared fields
+        control.LeaseReleased(at=at(1_990), **first),  # type: ignore[arg-type]  # shared fields
+        control.LeaseTaken(at=at(1_995), ttl_ms=3_000, previous="r1", **second),  # type: ignore[arg-type]  # shared fields
+        control.LeaseRenewed(at=at(2_000), ordinal=1, **second),  # type: ignore[arg-type]  # shared fields
     ]
 
 
@@ -449,13 +632,32 @@ def next_morning() -> list[Event]:
             cash=97_000_000,
             equity=99_900_000,
             allocations=(
-                market.OpeningAllocation(strategy=KMP, symbol=KAKAO, quantity=30, cost=1_500_000),
+                market.OpeningAllocation(
+                    strategy=KMP,
+                    symbol=KAKAO,
+                    quantity=30,
+                    cost=1_500_000,
+                    protective_stop=49_500,
+                ),
                 market.OpeningAllocation(
                     strategy=EXTERNAL, symbol=HYNIX, quantity=10, cost=900_000
                 ),
+                market.OpeningAllocation(strategy=EXTERNAL, symbol=POSCO, quantity=5, cost=150_000),
             ),
             configuration={},
             code_version="1",
+            halts=(
+                control.Halt(
+                    scope=control.HaltScope.STRATEGY,
+                    target=KMP,
+                    mode=control.HaltMode.NO_ENTRIES,
+                    trigger=control.HaltTrigger.OPERATOR,
+                    since=at(1_300),
+                    issued_by="operator",
+                    reason="enough",
+                ),
+            ),
+            limits={"risk.max_position_pct": 0.1},
         ),
         market.ClockTick(at=later + SECOND, phase=market.Phase.CONTINUOUS),
     ]
@@ -463,7 +665,15 @@ def next_morning() -> list[Event]:
 
 def lives() -> list[list[Event]]:
     """Return the day's lives: each in order, among each other in any order."""
-    return [samsung_round_trip(), kia_round_trip(), kakao_part(), refusals(), account_life()]
+    return [
+        samsung_round_trip(),
+        kia_round_trip(),
+        kakao_part(),
+        posco_moved(),
+        refusals(),
+        account_life(),
+        lease_life(),
+    ]
 
 
 def scripted_day() -> list[Event]:

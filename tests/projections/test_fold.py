@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import UNKNOWN, Event, codec, control, market, ops, trading
+from events import Event, codec, market, ops, trading
 from events.errors import UnknownEventType
 from events.trading import Side
 from projections.fold import fold, fold_undecodable
@@ -109,28 +109,9 @@ def test_wishes_that_came_to_nothing_keep_their_reason() -> None:
             "limit": 0.15,
             "outcome": "pass",
             "note": "",
+            "headroom": None,
         }
     ]
-
-
-def test_shares_nobody_ordered_go_to_unknown_until_the_drift_is_cleared() -> None:
-    """The sum of allocations is the broker's quantity while the symbol is frozen."""
-    drift = trading.DriftDetected(
-        at=day.at(1), trading_date=day.DATE, symbol=day.NAVER, broker_quantity=7,
-        allocated_quantity=0,
-    )  # fmt: skip
-    again = msgspec.structs.replace(drift, at=day.at(2))
-    clear = trading.DriftCleared(at=day.at(3), trading_date=day.DATE, symbol=day.NAVER)
-    model = folded([*day.opening(), drift, again])
-    unknown, position = (
-        model.allocations.get(day.NAVER, UNKNOWN),
-        model.positions.get(day.NAVER),
-    )
-    assert unknown is not None
-    assert position is not None
-    assert (unknown.quantity, position.frozen, position.drift) == (7, True, 7)
-    fold(model, 99, clear)
-    assert (unknown.quantity, position.frozen, position.drift) == (0, False, 0)
 
 
 def test_a_symbol_absent_from_a_snapshot_is_not_held() -> None:
@@ -142,26 +123,19 @@ def test_a_symbol_absent_from_a_snapshot_is_not_held() -> None:
 
 
 def test_the_day_measures_exposure_and_drawdown_at_snapshots() -> None:
-    """Peak equity 100,300,000, then 99,900,000; peak exposure 80 × 71,500 + 10 × 120,000."""
+    """Peak equity 100,300,000, then 99,900,000; peak exposure 80 × 71,500 + 10 × 120,000.
+
+    At the end 10 × 120,000 + 30 × 49,000 + 5 × 30,000.
+    """
     model = folded(day.scripted_day())
     (portfolio,) = model.portfolio_days
     assert (portfolio.peak_exposure, portfolio.max_drawdown) == (6_920_000, 400_000)
     assert (portfolio.gross_exposure, portfolio.unrealized, portfolio.positions) == (
-        2_670_000,
+        2_820_000,
         270_000,
-        2,
+        3,
     )
     assert (portfolio.halted, portfolio.halt_reason, portfolio.regime) == (True, "news", "strong")
-
-
-def test_a_new_session_releases_the_halt_of_entries_and_no_other_brake() -> None:
-    """A paused strategy stays paused over night."""
-    model = folded(day.scripted_day() + day.next_morning())
-    assert {(row.control, row.scope): row.active for row in model.controls} == {
-        ("halt_entries", "*"): False,
-        ("pause_strategy", "KMP"): True,
-    }
-    assert model.trading_date == "20250916"
 
 
 def test_opening_books_open_carried_trades_and_close_what_is_gone() -> None:
@@ -188,23 +162,6 @@ def test_selling_more_than_owned_shows_as_a_negative_allocation() -> None:
     assert allocation is not None
     assert allocation.quantity == -3
     assert list(model.trades) == []
-
-
-def test_a_brake_on_a_symbol_changes_no_daily_row() -> None:
-    """Frozen symbols are listed among the brakes."""
-    freeze = control.ControlChanged(
-        at=day.at(5),
-        control=control.ControlKind.FREEZE_SYMBOL,
-        scope=day.KIA,
-        active=True,
-        issued_by="operator",
-        reason="rumour",
-    )
-    model = folded([*day.opening(), freeze])
-    (row,) = model.controls
-    (portfolio,) = model.portfolio_days
-    assert (row.control, row.scope, row.active) == ("freeze_symbol", "000270", True)
-    assert portfolio.halted is False
 
 
 def test_services_degrade_and_recover_and_stop() -> None:

@@ -25,10 +25,25 @@ from events import (
     TradingDate,
     subjects,
 )
-from events.control import ControlChanged, ControlKind
+from events.control import (
+    EVERYTHING,
+    Halt,
+    HaltCleared,
+    HaltMode,
+    HaltReleased,
+    HaltScope,
+    HaltSet,
+    HaltTrigger,
+    HaltTripped,
+    LimitsChanged,
+    LimitsRefused,
+)
 from events.market import (
     Aggressor,
+    Bar,
     ClockTick,
+    DailyHistory,
+    MarketOperation,
     OpeningAllocation,
     Phase,
     QuoteFrame,
@@ -44,6 +59,7 @@ from events.trading import (
     Check,
     Decision,
     DriftDetected,
+    ExecutionEnded,
     FillSource,
     Holding,
     Horizon,
@@ -92,6 +108,8 @@ def session(
     settings: dict[str, Any] | None = None,
     date: TradingDate = DATE,
     at: int = OPEN_AT - 3_600 * SECOND,
+    halts: tuple[Halt, ...] = (),
+    limits: dict[str, int | float | str | None] | None = None,
 ) -> SessionOpened:
     """Return opening books; equity defaults to cash plus the cost of all shares."""
     text = msgspec.json.encode(settings or CONFIGURATION).decode()
@@ -106,6 +124,8 @@ def session(
         allocations=allocations,
         configuration={"oms": text},
         code_version="test",
+        halts=halts,
+        limits=limits or {},
     )
 
 
@@ -124,11 +144,39 @@ def reference(symbol: Symbol, status: str = "00", base: int = 10_000) -> SymbolR
     )
 
 
+def history(symbol: Symbol, value: int = 5_000_000_000) -> DailyHistory:
+    """Return daily bars of a symbol that trades ``value`` won on an ordinary day."""
+    bars = (Bar(OPEN_AT - 86_400 * SECOND, 10_000, 10_000, 10_000, 10_000, 1, value),)
+    return DailyHistory(at=OPEN_AT - 1_800 * SECOND, symbol=symbol, trading_date=DATE, bars=bars)
+
+
+def operation(
+    symbol: Symbol, *, halted: bool = False, interrupted: bool = False, at: int = START
+) -> MarketOperation:
+    """Return the exchange's word on a symbol: trading, unless told otherwise."""
+    return MarketOperation(
+        at=at,
+        symbol=symbol,
+        halted=halted,
+        reason="test" if halted else "",
+        code="112",
+        expected_code="",
+        designation="00",
+        interrupted=interrupted,
+        interrupted_after_hours=False,
+    )
+
+
 def trades(
     symbol: Symbol, price: int, *, at: int = START, bid: int = 0, ask: int = 0, vi: int = 0
 ) -> TradeFrame:
-    """Return one trade of ten shares; best prices and static reference default to none given."""
-    trade = Trade(at, price, 10, Aggressor.BUY, 10, price * 10, ask, bid, vi, False)
+    """Return one trade of ten shares; best prices and static reference default to none given.
+
+    The session has traded 10,000 shares and 100 million won in each of its seconds.
+    """
+    seconds = max(1, (at - OPEN_AT) // SECOND)
+    volume, value = 10_000 * seconds, 100_000_000 * seconds
+    trade = Trade(at, price, 10, Aggressor.BUY, volume, value, ask, bid, vi, False)
     return TradeFrame(at=at, symbol=symbol, trades=(trade,))
 
 
@@ -160,6 +208,11 @@ class Day:
         self.now = START
         self.log: list[Event] = []
         self.decisions: list[Decision] = []
+        self.derived: list[Event] = []
+        self.controls: list[HaltTripped | HaltCleared | LimitsRefused] = []
+        """What the gate derived besides decisions; it stands on the log by itself."""
+        self.prices = dict.fromkeys((A, B, C), 10_000)
+        """The last price of each symbol."""
         self._intents = 0
         self.feed(self.opened)
         if prepared:
@@ -178,24 +231,42 @@ class Day:
         self.feed(sectors)
         self.tick()
         for symbol in (A, B, C):
-            self.feed(reference(symbol))
+            self.feed(reference(symbol), history(symbol), operation(symbol))
+            for before in (300, 100):
+                self.feed(trades(symbol, 10_000, at=START - before * SECOND, vi=10_000))
             self.feed(trades(symbol, 10_000, bid=9_990, ask=10_010, vi=10_000))
 
     def feed(self, *events: Event) -> list[Decision]:
-        """Append events and return the decisions they led to."""
+        """Append events, and what the gate controls by them; return the decisions they led to."""
         decided: list[Decision] = []
-        for event in events:
+        waiting = list(events)
+        while waiting:
+            event = waiting.pop(0)
             self.log.append(event)
+            if isinstance(event, TradeFrame) and event.trades:
+                self.prices[event.symbol] = event.trades[-1].price
             for output in self.gate.handle(Delivery(len(self.log), event)):
-                assert isinstance(output, Decision)
                 assert self.gate.owns(output)
-                decided.append(output)
+                self.derived.append(output)
+                if isinstance(output, HaltTripped | HaltCleared | LimitsRefused):
+                    self.controls.append(output)
+                    waiting.append(output)
+                else:
+                    assert isinstance(output, Decision)
+                    decided.append(output)
         self.decisions += decided
         return decided
 
     def tick(self, phase: Phase = Phase.CONTINUOUS, *, seconds: float = 0) -> None:
-        """Let time pass; afterwards the three symbols are quoted as narrowly as before."""
+        """Let time pass; afterwards the three symbols are quoted as narrowly as before.
+
+        They trade on at their last price meanwhile, most recently 20 s before.
+        """
+        before = self.now
         self.now += round(seconds * SECOND)
+        for at in (self.now - 200 * SECOND, self.now - 20 * SECOND):
+            if at > before:
+                self.feed(*(trades(symbol, self.prices[symbol], at=at) for symbol in (A, B, C)))
         self.feed(ClockTick(at=self.now, phase=phase))
         if seconds:
             self.feed(*(quote(symbol, 9_990, 10_010, at=self.now) for symbol in (A, B, C)))
@@ -238,18 +309,56 @@ class Day:
         """Ask to get out."""
         return self.submit(IntentKind.EXIT, quantity, **fields)
 
-    def control(self, kind: ControlKind, scope: str = "*", *, active: bool = True) -> None:
-        """Set or release a brake."""
+    def halt(
+        self,
+        scope: HaltScope = HaltScope.ACCOUNT,
+        target: str = EVERYTHING,
+        mode: HaltMode = HaltMode.NO_ENTRIES,
+        trigger: HaltTrigger = HaltTrigger.OPERATOR,
+    ) -> None:
+        """Let an operator set a halt."""
         self.feed(
-            ControlChanged(
+            HaltSet(
                 at=self.now,
-                control=kind,
-                scope=scope,
-                active=active,
                 issued_by="operator",
                 reason="test",
+                scope=scope,
+                target=target,
+                mode=mode,
+                trigger=trigger,
             )
         )
+
+    def release(
+        self,
+        scope: HaltScope = HaltScope.ACCOUNT,
+        target: str = EVERYTHING,
+        trigger: HaltTrigger | None = None,
+    ) -> None:
+        """Let an operator release the halts of a scope and target, or one of them."""
+        self.feed(
+            HaltReleased(
+                at=self.now,
+                issued_by="operator",
+                reason="test",
+                scope=scope,
+                target=target,
+                trigger=trigger,
+            )
+        )
+
+    def change_limits(self, **changes: int | float | str | None) -> None:
+        """Let an operator change limits; a key's dots are written as two underscores."""
+        dotted = {key.replace("__", "."): value for key, value in changes.items()}
+        self.feed(LimitsChanged(at=self.now, issued_by="operator", reason="test", changes=dotted))
+
+    def trips(self) -> list[tuple[str, str, str]]:
+        """Return the halts set by rule so far: rule, target and mode."""
+        return [
+            (event.rule, event.target, event.mode.value)
+            for event in self.controls
+            if isinstance(event, HaltTripped)
+        ]
 
     def order(
         self, decision: Decision, side: Side, quantity: int, limit: int | None = 10_000, n: int = 1
@@ -304,18 +413,50 @@ class Day:
         )
 
     def close(
-        self, order: OrderId, state: OrderState = OrderState.CANCELLED, filled: int = 0
+        self,
+        order: OrderId,
+        state: OrderState = OrderState.CANCELLED,
+        filled: int = 0,
+        *,
+        last: bool = True,
     ) -> None:
-        """Let an order end."""
+        """Let an order end, and its execution with it unless another order is to follow."""
         self.feed(
             OrderClosed(
                 at=self.now, order_id=order, state=state, filled_quantity=filled, reason="test"
             )
         )
+        if last:
+            self.end(order, filled)
 
-    def refuse(self, order: OrderId) -> None:
+    def refuse(self, order: OrderId, *, last: bool = True) -> None:
         """Let the broker refuse an order."""
         self.feed(OrderRejected(at=self.now, order_id=order, code="X", message="test"))
+        if last:
+            self.end(order)
+
+    def end(self, order: OrderId, filled: int = 0) -> None:
+        """Let the router be done with the intent of an order."""
+        name = order.rpartition("-O")[0]
+        intent = next(
+            event
+            for event in self.log
+            if isinstance(event, IntentSubmitted) and event.intent_id == name
+        )
+        self.feed(
+            ExecutionEnded(
+                at=self.now,
+                cause=len(self.log),
+                intent_id=intent.intent_id,
+                strategy=intent.strategy,
+                symbol=intent.symbol,
+                side=Side.BUY if intent.kind is IntentKind.ENTER else Side.SELL,
+                quantity=intent.quantity or 0,
+                filled_quantity=filled,
+                orders=1,
+                reason="complete",
+            )
+        )
 
     def lose(self, order: OrderId) -> None:
         """Let the answer to an order get lost."""

@@ -8,12 +8,11 @@ import msgspec
 import pytest
 
 from events import UNKNOWN, OrderId, StrategyId, Symbol, TradingDate
-from events.control import ControlKind
-from events.market import OpeningAllocation, Phase, PhaseChanged
+from events.control import HaltScope
+from events.market import OpeningAllocation, Phase, PhaseChanged, PriceSnapshot
 from events.signal import UniverseSelected
 from events.trading import (
     CheckOutcome,
-    DriftCleared,
     IntentDeferred,
     IntentKind,
     IntentRejected,
@@ -27,6 +26,7 @@ from tests.risk.scenario import (
     KMP,
     KPR,
     NULRIMOK,
+    OPEN_AT,
     SECOND,
     A,
     B,
@@ -43,16 +43,34 @@ from tests.risk.scenario import (
 )
 
 
+def looked_at(day: Day, symbol: Symbol) -> None:
+    """Let a symbol have terms and be looked at, but not be followed: neither trades nor quotes."""
+    day.feed(reference(symbol))
+    for ago in (300, 100, 0):
+        at = day.now - ago * SECOND
+        value = (at - OPEN_AT) // 10
+        day.feed(
+            PriceSnapshot(
+                at=at,
+                symbol=symbol,
+                time=at,
+                price=10_000,
+                cumulative_volume=value // 10_000,
+                cumulative_value=value,
+            )
+        )
+
+
 def test_a_plain_entry_passes_and_shows_every_check() -> None:
     """An approval carries all checks, none of them refusing."""
     decision = Day().enter(100)
     assert outcome(decision) == "IntentApproved"
-    assert len(decision.checks) == 34
+    assert len(decision.checks) == 38
     assert {check.outcome for check in decision.checks} <= {
         CheckOutcome.PASS,
         CheckOutcome.NOT_APPLICABLE,
     }
-    assert len({check.name for check in decision.checks}) == 34
+    assert len({check.name for check in decision.checks}) == 38
 
 
 def test_a_decision_names_its_intent_cause_and_instant() -> None:
@@ -126,47 +144,6 @@ def test_entries_wait_while_the_broker_shows_no_equity(equity: int, waits: bool)
     assert made(decision, "equity_known").value == equity
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "deferred"),
-    [
-        (ControlKind.SAFE_MODE, "safe_mode", True),
-        (ControlKind.FLATTEN, "flatten", False),
-        (ControlKind.HALT_ENTRIES, "entries_halted", False),
-        (ControlKind.PAUSE_STRATEGY, "strategy_paused", False),
-        (ControlKind.FREEZE_SYMBOL, "symbol_frozen", False),
-    ],
-)
-@pytest.mark.parametrize("scope", ["*", str(KMP), str(A)])
-def test_each_brake_closes_entries_in_its_scope_until_released(
-    kind: ControlKind, name: str, deferred: bool, scope: str
-) -> None:
-    """Account, strategy or symbol; and nothing outside the scope."""
-    day = Day()
-    day.control(kind, scope)
-    decision = day.enter(1)
-    assert stopped_by(decision) == name
-    assert isinstance(decision, IntentDeferred) is deferred
-    assert made(decision, name).note == f"{scope}: test (operator)"
-    if scope != "*":
-        assert stopped_by(day.enter(1, symbol=C, strategy=KPR)) is None
-    day.control(kind, scope, active=False)
-    assert stopped_by(day.enter(1)) is None
-
-
-def test_drift_freezes_its_symbol_until_it_is_cleared() -> None:
-    """An operator's release does not end a drift, and other symbols stay open."""
-    day = Day()
-    day.drift(A, broker=5, allocated=0)
-    decision = day.enter(1)
-    assert stopped_by(decision) == "symbol_frozen"
-    assert made(decision, "symbol_frozen").note == "broker shows 5, allocations 0"
-    day.control(ControlKind.FREEZE_SYMBOL, A, active=False)
-    assert stopped_by(day.enter(1)) == "symbol_frozen"
-    assert stopped_by(day.enter(1, symbol=B)) is None
-    day.feed(DriftCleared(at=day.now, trading_date=DATE, symbol=A))
-    assert stopped_by(day.enter(1)) is None
-
-
 @pytest.mark.parametrize("status", ["51", "52", "53", "58", "59"])
 def test_a_blocked_designation_closes_entries(status: str) -> None:
     """Administrative, danger, warning, halted and overheated issues are not entered."""
@@ -208,57 +185,17 @@ def losing(won: int) -> Day:
 
 
 @pytest.mark.parametrize(
-    ("won", "name"),
-    [
-        (2_999_000, None),
-        (3_000_000, "daily_warn"),
-        (4_999_000, "daily_warn"),
-        (5_000_000, "daily_halt"),
-    ],
+    ("won", "name"), [(2_999_000, None), (3_000_000, "daily_warn"), (4_999_000, "daily_warn")]
 )
-def test_a_day_loss_closes_entries_from_its_level_on(won: int, name: str | None) -> None:
-    """3 % warns, 5 % halts, both inclusive, measured against opening equity."""
+def test_a_day_loss_that_no_halt_stands_for_closes_entries_by_itself(
+    won: int, name: str | None
+) -> None:
+    """3 % warns, inclusive, measured against opening equity; the halt it trips comes first."""
     decision = losing(won).enter(1)
-    assert stopped_by(decision) == name
-    assert made(decision, "daily_halt").value == -won / 100_000_000
-
-
-def test_a_loss_level_once_reached_holds_after_recovery() -> None:
-    """The clock alone notices it, without any entry being tried."""
-    day = losing(3_000_000)
-    day.tick()
-    day.feed(trades(C, 10_000, at=day.now))
-    decision = day.enter(1)
-    assert stopped_by(decision) == "daily_warn"
-    assert made(decision, "daily_warn").value == -0.03
-    assert "until next open" in made(decision, "daily_warn").note
-
-
-def test_a_loss_level_keeps_the_instant_it_was_first_reached_at() -> None:
-    """Staying below it, or getting worse within it, does not move it."""
-    day = losing(3_000_000)
-    day.tick(seconds=5)
-    reached = day.now
-    day.feed(trades(C, 6_000, at=day.now))
-    day.tick(seconds=5)
-    assert f"reached at {reached}" in made(day.enter(1), "daily_warn").note
-
-
-def test_a_halt_level_just_met_holds_after_recovery() -> None:
-    """5 % is the halt, not only more than it."""
-    day = losing(5_000_000)
-    day.tick()
-    day.feed(trades(C, 10_000, at=day.now))
-    assert stopped_by(day.enter(1)) == "daily_halt"
-
-
-def test_a_halt_is_not_softened_by_a_later_warn() -> None:
-    """The worst level of the day counts."""
-    day = losing(6_000_000)
-    day.tick()
-    day.feed(trades(C, 6_500, at=day.now))
-    day.tick()
-    assert stopped_by(day.enter(1)) == "daily_halt"
+    assert stopped_by(decision) == ("entries_halted" if name else None)
+    if name is None:
+        assert made(decision, "daily_warn").value == -won / 100_000_000
+        assert made(decision, "daily_warn").headroom == pytest.approx(0.00001)
 
 
 def many_held(count: int) -> Day:
@@ -444,7 +381,7 @@ def test_interruptions_that_could_not_be_noticed_are_missing_and_block_nothing()
     settings = configuration()
     settings["sectors"]["allow_list"] = [other]
     day = Day(settings=settings)
-    day.feed(reference(other))
+    looked_at(day, other)
     decision = day.enter(1, symbol=other)
     assert stopped_by(decision) is None
     assert made(decision, "vi_cooldown").outcome is CheckOutcome.MISSING
@@ -512,8 +449,8 @@ def test_a_change_of_phase_counts_before_the_next_tick() -> None:
 def test_before_the_first_clock_event_the_phase_is_missing() -> None:
     """No clock, no entry."""
     day = Day(prepared=False)
+    looked_at(day, A)
     day.feed(
-        reference(A),
         UniverseSelected(
             at=day.now,
             strategy=KMP,
@@ -620,7 +557,7 @@ def test_the_age_of_the_last_trade_is_only_noted_for_an_entry_with_a_limit() -> 
     day.tick(seconds=40)
     decision = day.enter(1)
     assert stopped_by(decision) is None
-    assert made(decision, "price_known").note == "last trade 40.0 s ago"
+    assert made(decision, "price_known").note == "last trade 20.0 s ago"
 
 
 def test_without_any_quote_the_spread_is_not_judged() -> None:
@@ -629,7 +566,7 @@ def test_without_any_quote_the_spread_is_not_judged() -> None:
     settings = configuration()
     settings["sectors"]["allow_list"] = [other]
     day = Day(settings=settings)
-    day.feed(reference(other))
+    looked_at(day, other)
     decision = day.enter(1, symbol=other)
     assert stopped_by(decision) is None
     assert made(decision, "spread").outcome is CheckOutcome.NOT_APPLICABLE
@@ -663,9 +600,9 @@ def test_a_signal_is_used_once_even_if_the_order_died() -> None:
 def test_a_refused_entry_does_not_use_its_signal_up() -> None:
     """What was rejected may be asked again."""
     day = Day()
-    day.control(ControlKind.HALT_ENTRIES)
+    day.halt()
     day.enter(1, signal="breakout")
-    day.control(ControlKind.HALT_ENTRIES, active=False)
+    day.release()
     assert stopped_by(day.enter(1, signal="breakout")) is None
 
 
@@ -747,10 +684,16 @@ def test_an_order_of_unknown_fate_closes_its_symbol_and_later_the_account() -> N
     day = Day()
     lost = day.order(day.enter(1), Side.BUY, 1)
     day.lose(lost)
-    assert stopped_by(day.enter(1)) == "orders_known"
+    assert stopped_by(day.enter(1)) == "symbol_frozen"
+    day.release(HaltScope.SYMBOL, A)
+    decision = day.enter(1)
+    assert stopped_by(decision) == "orders_known"
+    assert made(decision, "orders_known").note == f"{lost}, a buy, is unknown"
     day.tick(seconds=29)
     assert stopped_by(day.enter(1, symbol=B)) is None
     day.tick(seconds=1)
+    assert stopped_by(day.enter(1, symbol=C)) == "safe_mode"
+    day.release()
     decision = day.enter(1, symbol=C)
     assert isinstance(decision, IntentDeferred)
     assert made(decision, "orders_known").value == 30

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import Delivery, Event, IntentId, OrderId, StrategyId, Symbol, TradingDate, codec
-from events.control import ControlKind
+from events.control import HaltScope
 from events.market import (
     ClockTick,
     IndexLevel,
@@ -67,7 +67,7 @@ TOMORROW = TradingDate("20250916")
 
 
 def replay(day: Day) -> list[bytes]:
-    """Return the bytes of all decisions that a new gate makes on a day's log."""
+    """Return the bytes of all that a new gate derives from a day's log."""
     gate = gate_from_session(day.opened)
     return [
         codec.encode(output)
@@ -91,20 +91,26 @@ def test_the_gate_reads_every_topic_it_reacts_to() -> None:
         "OrderSubmitting",
         "OrderFilled",
         "OrderClosed",
-        "ControlChanged",
+        "HaltSet",
+        "HaltReleased",
+        "HaltTripped",
         "AccountSnapshot",
         "DriftDetected",
     }
 
 
-def test_the_gate_owns_decisions_and_nothing_else() -> None:
-    """Its outputs stand on the decision topics."""
+def test_the_gate_owns_decisions_and_its_own_controls_and_nothing_else() -> None:
+    """Its halts stand on the topic of control, among the orders of operators."""
     day = Day()
     decision = day.enter(1)
     assert day.gate.name == "risk"
-    assert day.gate.outputs == ("trading.decision.*",)
+    assert day.gate.outputs == ("trading.decision.*", "trading.control")
     assert day.gate.owns(decision)
     assert not day.gate.owns(day.log[-1])
+    day.halt()
+    assert not day.gate.owns(day.log[-1])
+    day.drift(A, broker=1, allocated=0)
+    assert day.gate.owns(day.controls[-1])
 
 
 def test_an_event_of_no_concern_is_ignored() -> None:
@@ -140,8 +146,8 @@ def test_an_event_of_no_concern_is_ignored() -> None:
 def test_the_first_refusal_ends_and_later_checks_are_not_made() -> None:
     """What was checked is reported, in order; what was not is left out."""
     day = Day()
-    day.control(ControlKind.PAUSE_STRATEGY, KMP)
-    day.control(ControlKind.FREEZE_SYMBOL, A)
+    day.halt(HaltScope.STRATEGY, KMP)
+    day.halt(HaltScope.SYMBOL, A)
     decision = day.enter(1)
     assert [check.name for check in decision.checks] == [
         "quantity",
@@ -153,7 +159,7 @@ def test_the_first_refusal_ends_and_later_checks_are_not_made() -> None:
         "strategy_paused",
     ]
     assert isinstance(decision, IntentRejected)
-    assert decision.reason == "strategy_paused: on against off (KMP: test (operator))"
+    assert decision.reason == "strategy_paused: operator against off (KMP: test (operator))"
 
 
 def test_a_cut_goes_on_and_a_later_refusal_still_refuses() -> None:
@@ -256,16 +262,18 @@ def test_without_a_clock_no_entry_passes() -> None:
     st.sampled_from([{}, NO_LIMIT]),
     st.integers(0, 9),
 )
-def test_only_interruptions_may_be_unknown_to_an_entry_that_passes(
+def test_only_what_comes_for_few_symbols_may_be_unknown_to_an_entry_that_passes(
     missing: set[str], fields: dict[str, Any], late: int
 ) -> None:
-    """Whatever is missing or old: an approval rests on every check but that one."""
+    """Interruptions, halts, daily histories: an approval rests on every other check."""
     day = known_but_for(*missing)
     day.now += late * SECOND
     decision = day.enter(1, symbol=OTHER, **fields)
     if stopped_by(decision) is None:
         assert {c.name for c in decision.checks if c.outcome is CheckOutcome.MISSING} <= {
-            "vi_cooldown"
+            "vi_cooldown",
+            "trading_halt",
+            "daily_liquidity",
         }
 
 
@@ -341,13 +349,14 @@ def test_a_loss_while_a_holding_has_no_price_is_held_against_the_day() -> None:
     assert stopped_by(decision) is None
     assert made(decision, "daily_warn").note == note
     day.feed(trades(B, 7_000, at=day.now))
-    day.tick()
-    reached = day.now
     day.feed(trades(B, 10_000, at=day.now), trades(OTHER, 10_000, at=day.now))
     day.tick(seconds=1)
     decision = day.enter(1, symbol=C)
-    assert stopped_by(decision) == "daily_warn"
-    assert made(decision, "daily_warn").note == f"reached at {reached}, until next open; {note}"
+    assert stopped_by(decision) == "entries_halted"
+    assert made(decision, "entries_halted").note == (
+        "*: day's result -3000000 won, -3.00% of the opening equity 100000000 won; "
+        f"allowed -3.00%; {note} (risk)"
+    )
 
 
 def test_only_a_base_price_of_today_values_opening_shares() -> None:
@@ -367,7 +376,8 @@ def test_fees_and_a_bad_fill_count_into_the_days_loss() -> None:
     entry = day.enter(1_000)
     day.order(entry, Side.BUY, 1_000)
     day.fill(entry, Side.BUY, 1_000, fee=3_000_000)
-    assert stopped_by(day.enter(1, symbol=B)) == "daily_warn"
+    assert day.trips() == [("daily_loss_warn", "*", "no_entries")]
+    assert stopped_by(day.enter(1, symbol=B)) == "entries_halted"
 
 
 def test_the_sessions_opening_on_the_log_changes_nothing() -> None:
@@ -377,19 +387,6 @@ def test_the_sessions_opening_on_the_log_changes_nothing() -> None:
     assert not topic_is_covered(day.gate, day.opened)
     day.feed(day.opened)
     assert stopped_by(day.enter(1)) == "not_entering"
-
-
-def test_a_gate_knows_the_brakes_of_its_own_log_only() -> None:
-    """A session's gate starts with every brake off and takes those set since its opening."""
-    before = Day()
-    before.control(ControlKind.PAUSE_STRATEGY, KMP)
-    before.control(ControlKind.SAFE_MODE)
-    opened = session(date=TOMORROW, at=START)
-    after = Day(opened, prepared=False)
-    assert stopped_by(before.enter(1)) == "safe_mode"
-    assert stopped_by(after.enter(1)) == "designation"
-    after.control(ControlKind.PAUSE_STRATEGY, KMP)
-    assert stopped_by(after.enter(1)) == "strategy_paused"
 
 
 STEP = st.tuples(st.integers(0, 8), st.integers(0, 2), st.integers(1, 2_000))
@@ -427,7 +424,10 @@ def busy_day(steps: list[tuple[int, int, int]], day: Day | None = None) -> Day:
             case 4:
                 day.tick(seconds=size / 10)
             case 5:
-                day.control(ControlKind.SAFE_MODE, active=size % 2 == 0)
+                if size % 20:
+                    day.halt(HaltScope.SYMBOL, symbol)
+                else:
+                    day.release(HaltScope.SYMBOL, symbol)
             case 6:
                 day.feed(quote(symbol, 9_990, 9_990 + size // 100 * 10, at=day.now))
             case 7:
@@ -441,15 +441,15 @@ def busy_day(steps: list[tuple[int, int, int]], day: Day | None = None) -> Day:
 
 
 @given(st.lists(STEP, max_size=60))
-def test_replaying_a_log_gives_the_same_decisions_byte_for_byte(
+def test_replaying_a_log_gives_the_same_decisions_and_halts_byte_for_byte(
     steps: list[tuple[int, int, int]],
 ) -> None:
-    """Nothing but the log enters a decision, and each intent has exactly one."""
+    """Nothing but the log enters a decision or a halt, and each intent has exactly one decision."""
     day = busy_day(steps)
-    decisions = [codec.encode(decision) for decision in day.decisions]
-    assert replay(day) == decisions
-    assert len({decision.identity for decision in day.decisions}) == len(decisions)
-    assert all(codec.decode(payload) in day.decisions for payload in decisions)
+    derived = [codec.encode(event) for event in day.derived]
+    assert replay(day) == derived
+    assert len({event.identity for event in day.derived}) == len(derived)
+    assert all(codec.decode(payload) in day.derived for payload in derived)
 
 
 class Ledger(Day):
@@ -583,14 +583,18 @@ def full_gate() -> tuple[RiskGate, list[Symbol], list[Event]]:
     for symbol in symbols[:11]:
         day.tick(seconds=61)
         day.feed(quote(symbol, 9_990, 10_010, at=day.now))
+        day.feed(*(trades(symbol, 10_000, at=day.now - ago * SECOND) for ago in (10, 0)))
         day.buy(300, symbol=symbol, strategy=KMP if symbol < symbols[7] else KPR)
     intents: list[Event] = []
     for n in range(200):
+        at = day.now + 400 * n * SECOND
         intents += [
-            ClockTick(at=day.now + 400 * n * SECOND, phase=Phase.CONTINUOUS),
-            quote(symbols[20], 9_990, 10_010, at=day.now + 400 * n * SECOND),
+            trades(symbols[20], 10_000, at=at - 10 * SECOND),
+            trades(symbols[20], 10_000, at=at),
+            ClockTick(at=at, phase=Phase.CONTINUOUS),
+            quote(symbols[20], 9_990, 10_010, at=at),
             IntentSubmitted(
-                at=day.now + 400 * n * SECOND,
+                at=at,
                 cause=1,
                 intent_id=IntentId(f"{DATE}-KPR-{symbols[20]}-E{n}"),
                 strategy=KPR,
@@ -601,7 +605,7 @@ def full_gate() -> tuple[RiskGate, list[Symbol], list[Event]]:
                 horizon=Horizon.INTRADAY,
                 reason="test",
                 attempt=1,
-                expires_at=day.now + (400 * n + 60) * SECOND,
+                expires_at=at + 60 * SECOND,
                 limit_price=10_000,
                 protective_stop=9_900,
             ),

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from events import Symbol
-from events.control import ControlKind
+from events import OrderId, StrategyId, Symbol
+from events.control import EVERYTHING, HaltMode, HaltScope, HaltTrigger
 from events.market import OpeningAllocation, Phase
 from events.signal import Regime, RegimeSet
 from events.trading import (
     CheckOutcome,
+    Decision,
     Holding,
     IntentKind,
     IntentModified,
@@ -24,6 +26,7 @@ from tests.risk.scenario import (
     DATE,
     KMP,
     KPR,
+    SECOND,
     A,
     B,
     Day,
@@ -111,7 +114,7 @@ def test_a_cancel_is_always_let_through() -> None:
     day = Day()
     assert made(day.submit(IntentKind.CANCEL_ORDERS), "working_orders").value == 0
     day.enter(10)
-    day.control(ControlKind.SAFE_MODE)
+    day.halt(mode=HaltMode.FLATTEN)
     decision = day.submit(IntentKind.CANCEL_ORDERS, expires_at=0)
     assert outcome(decision) == "IntentApproved"
     assert getattr(decision, "quantity", None) == 0
@@ -119,9 +122,9 @@ def test_a_cancel_is_always_let_through() -> None:
 
 
 def test_new_stops_need_shares() -> None:
-    """A stop guards a holding, and no brake stops it from being moved."""
+    """A stop guards a holding, and no halt stops it from being moved."""
     day = holding(100)
-    day.control(ControlKind.FLATTEN)
+    day.halt(mode=HaltMode.FLATTEN)
     decision = day.submit(IntentKind.MODIFY_RISK, protective_stop=9_500)
     assert outcome(decision) == "IntentApproved"
     assert getattr(decision, "quantity", None) == 0
@@ -261,12 +264,22 @@ def test_a_statement_read_while_an_order_works_says_nothing_about_its_symbol() -
     assert getattr(day.leave(10), "quantity", None) == 10
 
 
-SCOPES = st.sampled_from(["*", str(KMP), str(A)])
-BRAKES = st.lists(st.tuples(st.sampled_from(list(ControlKind)), SCOPES), max_size=8)
+SCOPES = st.sampled_from(
+    [
+        (HaltScope.ACCOUNT, EVERYTHING),
+        (HaltScope.ALL_HOSTS, EVERYTHING),
+        (HaltScope.STRATEGY, str(KMP)),
+        (HaltScope.SYMBOL, str(A)),
+    ]
+)
+HALTS = st.lists(
+    st.tuples(SCOPES, st.sampled_from(list(HaltMode)), st.sampled_from(list(HaltTrigger))),
+    max_size=8,
+)
 
 
 @given(
-    brakes=BRAKES,
+    halts=HALTS,
     drift=st.booleans(),
     interrupted=st.booleans(),
     phase=st.sampled_from(list(Phase)),
@@ -282,8 +295,9 @@ BRAKES = st.lists(st.tuples(st.sampled_from(list(ControlKind)), SCOPES), max_siz
     asked=st.none() | st.integers(1, 150),
     limit=st.none() | st.sampled_from([1, 9_995, 10_000, 99_999]),
 )
+@pytest.mark.invariant(1)
 def test_no_combination_of_controls_refuses_a_sale(  # noqa: PLR0917 - hypothesis fills them by name
-    brakes: list[tuple[ControlKind, str]],
+    halts: list[tuple[tuple[HaltScope, str], HaltMode, HaltTrigger]],
     drift: bool,
     interrupted: bool,
     phase: Phase,
@@ -299,10 +313,10 @@ def test_no_combination_of_controls_refuses_a_sale(  # noqa: PLR0917 - hypothesi
     asked: int | None,
     limit: int | None,
 ) -> None:
-    """Brakes, drift, interruption, phase, losses, missing data, rates: own shares always go."""
-    settings = configuration(max_orders_per_second=1, max_orders_per_symbol_minute=1)
+    """Halts, drift, interruption, phase, losses, missing data, rates: own shares always go."""
+    busy_limits = configuration(max_orders_per_second=1, max_orders_per_symbol_minute=1)
     held = (OpeningAllocation(KMP, A, 100, 1_000_000),)
-    day = Day(session(cash=1_000, allocations=held, settings=settings), prepared=prepared)
+    day = Day(session(cash=1_000, allocations=held, settings=busy_limits), prepared=prepared)
     if prepared:
         day.feed(reference(A, status), trades(A, price, at=day.now))
         day.feed(RegimeSet(at=day.now, trading_date=DATE, regime=regime, source="test"))
@@ -320,8 +334,8 @@ def test_no_combination_of_controls_refuses_a_sale(  # noqa: PLR0917 - hypothesi
         order = day.order(leaving, Side.SELL, 10, None)
         if unknown:
             day.lose(order)
-    for brake, scope in brakes:
-        day.control(brake, scope)
+    for (scope, target), mode, trigger in halts:
+        day.halt(scope, target, mode, trigger)
     if kind is IntentKind.REDUCE and asked is None:
         asked = 150
     expires_at = 0 if expired else day.now + 1
@@ -333,3 +347,96 @@ def test_no_combination_of_controls_refuses_a_sale(  # noqa: PLR0917 - hypothesi
     assert said.pop("broker_shares") is CheckOutcome.MISSING
     assert set(said) == {"own_shares"}
     assert said["own_shares"] in (CheckOutcome.PASS, CheckOutcome.MODIFY)
+
+
+class Sellers(RuleBasedStateMachine):
+    """Two strategies that get out of one symbol, a router, and a broker that has its own view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.day = holding(100)
+        self.own = {KMP: 100, KPR: 50}
+        self.selling: dict[str, tuple[StrategyId, int]] = {}
+        self.orders: dict[str, int] = {}
+        self.decisions: dict[str, Decision] = {}
+        self.stated: int | None = None
+        self.stated_at = self.moved_at = 0
+
+    def _selling(self, strategy: StrategyId | None = None) -> int:
+        return sum(
+            left for owner, left in self.selling.values() if strategy in (None, owner) and left > 0
+        )
+
+    @rule(
+        strategy=st.sampled_from([KMP, KPR]),
+        kind=st.sampled_from(REDUCING),
+        asked=st.none() | st.integers(1, 150),
+    )
+    def ask(self, strategy: StrategyId, kind: IntentKind, asked: int | None) -> None:
+        """Ask to sell; what is let through stays within both caps, and takes what both leave."""
+        if kind is IntentKind.REDUCE and asked is None:
+            asked = 10
+        room = max(0, self.own[strategy] - self._selling(strategy))
+        if self.stated is not None and self.day.now <= self.stated_at + 180 * SECOND:
+            room = min(room, max(0, self.stated - self._selling()))
+        decision = self.day.submit(kind, asked, strategy=strategy)
+        allowed = getattr(decision, "quantity", 0)
+        assert allowed == (room if asked is None else min(asked, room))
+        if allowed:
+            self.selling[decision.intent_id] = (strategy, allowed)
+            self.decisions[decision.intent_id] = decision
+
+    @precondition(lambda self: self.selling)
+    @rule(data=st.data(), lost=st.booleans())
+    def send(self, data: st.DataObject, lost: bool) -> None:
+        """Send the next order of an intent, of which the answer may get lost."""
+        name = data.draw(st.sampled_from(sorted(self.selling)))
+        left = self.selling[name][1]
+        if left > 0 and name not in self.orders:
+            number = 1 + sum(1 for e in self.day.log if getattr(e, "intent_id", "") == name)
+            order = self.day.order(self.decisions[name], Side.SELL, left, None, n=number)
+            self.orders[name] = number
+            if lost:
+                self.day.lose(order)
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), shares=st.integers(1, 60))
+    def fill(self, data: st.DataObject, shares: int) -> None:
+        """Let an order trade."""
+        name = data.draw(st.sampled_from(sorted(self.orders)))
+        owner, left = self.selling[name]
+        shares = min(shares, left)
+        if shares:
+            self.day.fill(self.decisions[name], Side.SELL, shares, n=self.orders[name])
+            self.selling[name] = (owner, left - shares)
+            self.own[owner] -= shares
+            self.stated, self.moved_at = None, self.day.now
+
+    @precondition(lambda self: self.orders)
+    @rule(data=st.data(), last=st.booleans())
+    def close(self, data: st.DataObject, last: bool) -> None:
+        """Let an order end, with or without another one to follow."""
+        name = data.draw(st.sampled_from(sorted(self.orders)))
+        self.day.close(OrderId(f"{name}-O{self.orders.pop(name)}"), last=last)
+        self.moved_at = self.day.now
+        if last:
+            del self.selling[name]
+
+    @rule(seconds=st.integers(1, 100))
+    def wait(self, seconds: int) -> None:
+        """Let time pass."""
+        self.day.tick(seconds=seconds)
+
+    @rule(sellable=st.integers(0, 160))
+    def state(self, sellable: int) -> None:
+        """Let the broker say what can be sold; while something works it is not believed."""
+        self.day.snapshot(holdings=at_broker(160, sellable))
+        settled = self.day.now >= self.moved_at + 10 * SECOND
+        if settled and not self._selling():
+            self.stated, self.stated_at = sellable, self.day.now
+
+
+TestSellers = pytest.mark.invariant(4)(Sellers.TestCase)
+"""A sell never exceeds min(own - own working sells, broker sellable - working sells)."""
+
+TestSellers.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

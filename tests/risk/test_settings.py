@@ -24,6 +24,10 @@ from tests.risk.scenario import CONFIGURATION, KMP, KPR, NULRIMOK, PCIM, session
 SECOND = 1_000_000_000
 
 
+FLATTEN_AT_HALT = {"standard": 0.05, "conservative": 0.04}
+LOOSER = {"standard": 0.07, "conservative": 0.08}
+
+
 def changed(path: str, value: object) -> dict[str, Any]:
     """Return the shipped configuration with one value replaced, or removed by ``...``."""
     copy = deepcopy(CONFIGURATION)
@@ -42,6 +46,7 @@ def test_the_shipped_standard_profile_holds_the_documented_values() -> None:
     """The standard column is in force unless the profile says otherwise."""
     limits = limits_in_force(load_settings(CONFIGURATION))
     assert (limits.daily_loss_warn, limits.daily_loss_halt) == (0.03, 0.05)
+    assert limits.daily_loss_flatten is None
     assert limits.max_positions == 15
     assert (limits.max_gross_exposure, limits.max_position, limits.max_sector) == (0.9, 0.15, 0.3)
     assert limits.max_spread_bps == 50
@@ -124,6 +129,9 @@ def test_a_malformed_configuration_is_refused_with_its_key(
         ("strategy_budgets.KMP.max_risk_pct.conservative", 0.03, "strategy_budgets.KMP"),
         ("strategy_budgets", {}, "strategy_budgets"),
         ("entry_phases", [], "entry_phases"),
+        ("risk.daily_loss_flatten_pct", FLATTEN_AT_HALT, "risk.daily_loss_flatten_pct.standard"),
+        ("risk.daily_loss_flatten_pct.standard", 0.07, "risk.daily_loss_flatten_pct.conservative"),
+        ("risk.daily_loss_flatten_pct", LOOSER, "risk.daily_loss_flatten_pct.conservative"),
     ],
 )
 def test_contradictory_values_are_refused_with_the_key(path: str, value: object, key: str) -> None:
@@ -140,6 +148,7 @@ def test_contradictory_values_are_refused_with_the_key(path: str, value: object,
         ("risk.max_gross_exposure_pct.standard", 1.01, "risk.max_gross_exposure_pct.standard"),
         ("risk.daily_loss_halt_pct.standard", 1.0, "risk.daily_loss_halt_pct.standard"),
         ("risk.daily_loss_halt_pct.standard", float("nan"), "risk.daily_loss_halt_pct.standard"),
+        ("risk.daily_loss_flatten_pct.conservative", 1.0, "risk.daily_loss_flatten_pct"),
         ("risk.max_spread_bps.standard", 6_001, "risk.max_spread_bps.standard"),
         ("risk.max_price_age_sec.standard", 61, "risk.max_price_age_sec.standard"),
         ("risk.max_orders_per_second.standard", 21, "risk.max_orders_per_second.standard"),
@@ -163,13 +172,15 @@ def test_a_value_that_switches_a_check_off_is_refused(path: str, value: object, 
     ("path", "value"),
     [
         ("risk.max_position_pct.standard", 0.3),
+        ("risk.daily_loss_flatten_pct.conservative", 0.04),
+        ("risk.daily_loss_flatten_pct", {"standard": 0.06, "conservative": 0.06}),
         ("risk.max_gross_exposure_pct.standard", 1.0),
         ("regime_exposure_caps.weak", 0.2),
         ("strategy_budgets.KPR.entry_lock_sec", 1),
         ("strategy_budgets.KPR.max_positions.standard", 15),
     ],
 )
-def test_values_at_their_bounds_are_accepted(path: str, value: float) -> None:
+def test_values_at_their_bounds_are_accepted(path: str, value: object) -> None:
     """Equal limits, equal caps, one second: odd perhaps, but no contradiction."""
     load_settings(changed(path, value))
 

@@ -15,6 +15,7 @@ from tests.risk.scenario import (
     DATE,
     KPR,
     NULRIMOK,
+    SECOND,
     A,
     B,
     C,
@@ -70,7 +71,7 @@ def regime(day: Day, value: Regime, date: TradingDate = DATE) -> None:
 @pytest.mark.parametrize(("shares", "name"), [(1_000, None), (1_001, "gross_exposure")])
 def test_gross_exposure_is_refused_above_its_limit(shares: int, name: str | None) -> None:
     """80 million held and 10 million new are 0.90 of equity; one share more is too much."""
-    day = invested(8_000)
+    day = invested(8_000, max_net_exposure_pct=1.0)
     regime(day, Regime.STRONG)
     decision = day.enter(shares)
     assert stopped_by(decision) == name
@@ -79,7 +80,7 @@ def test_gross_exposure_is_refused_above_its_limit(shares: int, name: str | None
 
 def test_gross_exposure_counts_working_buys_at_their_limit() -> None:
     """What was let through counts before any order exists, other strategies' too."""
-    day = invested(8_000)
+    day = invested(8_000, max_net_exposure_pct=1.0)
     regime(day, Regime.STRONG)
     day.enter(500, symbol=C, strategy=KPR, limit_price=11_000, protective_stop=10_990)
     assert made(day.enter(100), "gross_exposure").value == 0.865
@@ -116,7 +117,7 @@ def test_unexplained_shares_count_as_exposure_but_not_as_profit() -> None:
 )
 def test_exposure_stays_within_the_regimes_cap(value: Regime, held: int, name: str | None) -> None:
     """0.20, 0.50, 0.80 and 1.00 of equity."""
-    day = invested(held)
+    day = invested(held, max_net_exposure_pct=1.0)
     regime(day, value)
     decision = day.enter(100)
     assert stopped_by(decision) == name
@@ -217,6 +218,8 @@ def test_an_unknown_sector_blocks_unless_the_symbol_is_allowed() -> None:
     settings["sectors"]["allow_list"] = [FAR]
     day = Day(settings=settings)
     day.feed(reference(FAR))
+    for ago in (300, 100, 0):
+        day.feed(trades(FAR, 10_000, at=day.now - ago * SECOND, bid=9_990, ask=10_010))
     assert stopped_by(day.enter(1, symbol=FAR)) is None
 
 

@@ -17,6 +17,7 @@ import yaml
 
 from events import codec
 from events.calendar import instant
+from events.control import SharesReallocated
 from events.event import Delivery, Event
 from events.identifiers import (
     IntentId,
@@ -49,7 +50,9 @@ from events.trading import (
     AccountSnapshot,
     Check,
     CheckOutcome,
+    ExecutionEnded,
     FillSource,
+    Horizon,
     IntentApproved,
     IntentDeferred,
     IntentKind,
@@ -59,9 +62,11 @@ from events.trading import (
     OrderClosed,
     OrderFilled,
     OrderKind,
+    OrderRejected,
     OrderState,
     OrderSubmitting,
     Side,
+    Urgency,
 )
 from strategies.kmp import KmpProcessor, KmpSettings, kmp_from_session, load_settings
 
@@ -439,8 +444,10 @@ class Day:
             )
         )
 
-    def order(self, text: str, intent: IntentSubmitted, ordinal: int = 1) -> OrderId:
-        """Place an order for an intent and have the broker accept it; return its id."""
+    def order(
+        self, text: str, intent: IntentSubmitted, ordinal: int = 1, *, quantity: int | None = None
+    ) -> OrderId:
+        """Place an order for an intent, by default of all it asks for; return its id."""
         identity = order_id(intent.intent_id, ordinal)
         when = self.at(text)
         self.send(
@@ -453,7 +460,7 @@ class Day:
                 symbol=intent.symbol,
                 side=Side.BUY if intent.kind is IntentKind.ENTER else Side.SELL,
                 kind=OrderKind.LIMIT,
-                quantity=intent.quantity or 0,
+                quantity=(intent.quantity or 0) if quantity is None else quantity,
                 limit_price=intent.limit_price,
                 cancel_at=when + 30 * SECOND,
             )
@@ -494,16 +501,110 @@ class Day:
         )
 
     def close(
-        self, text: str, order: OrderId, filled: int, state: OrderState = OrderState.CANCELLED
+        self,
+        text: str,
+        order: OrderId,
+        filled: int,
+        state: OrderState = OrderState.CANCELLED,
+        *,
+        last: bool = True,
     ) -> list[Event]:
-        """End an order."""
-        return self.send(
+        """End an order and, unless the router goes on with another, its intent's execution."""
+        derived = self.send(
             OrderClosed(
                 at=self.at(text),
                 order_id=order,
                 state=state,
                 filled_quantity=filled,
                 reason="test",
+            )
+        )
+        if last:
+            reason = "complete" if state is OrderState.FILLED else "lifetime"
+            derived += self.end(text, IntentId(order.rpartition("-O")[0]), filled, reason)
+        return derived
+
+    def refuse(self, text: str, order: OrderId, code: str = "1") -> list[Event]:
+        """Have the broker refuse an order, which ends the execution."""
+        when = self.at(text)
+        derived = self.send(OrderRejected(at=when, order_id=order, code=code, message="no"))
+        return derived + self.end(text, IntentId(order.rpartition("-O")[0]), 0, "refused")
+
+    def end(self, text: str, intent: IntentId, filled: int, reason: str) -> list[Event]:
+        """Have the router be done with an intent after ``filled`` shares, with one order or none.
+
+        An execution ends once: saying so again changes nothing here.
+        """
+        if any(isinstance(e, ExecutionEnded) and e.intent_id == intent for e in self.log):
+            return []
+        submitted = next(
+            e for e in self.log if isinstance(e, IntentSubmitted) and e.intent_id == intent
+        )
+        return self.send(
+            ExecutionEnded(
+                at=self.at(text),
+                cause=len(self.log),
+                intent_id=intent,
+                strategy=KMP,
+                symbol=submitted.symbol,
+                side=Side.BUY if submitted.kind is IntentKind.ENTER else Side.SELL,
+                quantity=submitted.quantity or 0,
+                filled_quantity=filled,
+                orders=sum(
+                    isinstance(e, OrderSubmitting) and e.intent_id == intent for e in self.log
+                ),
+                reason=reason,
+            )
+        )
+
+    def guard(
+        self,
+        text: str,
+        purpose: str,
+        quantity: int,
+        symbol: Symbol = SAMSUNG,
+        kind: IntentKind = IntentKind.EXIT,
+    ) -> IntentSubmitted:
+        """Have the guard submit an intent on the strategy's behalf, for example ``S1``."""
+        when = self.at(text)
+        intent = IntentSubmitted(
+            at=when,
+            cause=len(self.log),
+            intent_id=intent_of(f"{symbol}-{purpose}"),
+            strategy=KMP,
+            symbol=symbol,
+            kind=kind,
+            quantity=quantity,
+            urgency=Urgency.HIGH,
+            horizon=Horizon.INTRADAY,
+            reason="test",
+            attempt=int(purpose[1:]),
+            expires_at=when + 60 * SECOND,
+        )
+        self.send(intent)
+        return intent
+
+    def reallocate(
+        self,
+        text: str,
+        source: StrategyId,
+        target: StrategyId,
+        quantity: int,
+        *,
+        cost: int = 0,
+        symbol: Symbol = SAMSUNG,
+    ) -> list[Event]:
+        """Have the operator move shares from one owner to another."""
+        return self.send(
+            SharesReallocated(
+                at=self.at(text),
+                issued_by="operator",
+                reason="test",
+                symbol=symbol,
+                source=source,
+                target=target,
+                quantity=quantity,
+                cost=cost,
             )
         )
 

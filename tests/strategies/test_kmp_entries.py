@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -16,8 +17,8 @@ from events.signal import Feed, SlotPriority, SlotsRequested, UniverseSelected
 from events.trading import (
     IntentExpired,
     IntentKind,
+    OrderAccepted,
     OrderHeld,
-    OrderRejected,
     OrderState,
     Side,
     Urgency,
@@ -39,6 +40,7 @@ from tests.strategies.days import (
     broken_day,
     daily_bars,
     intent_of,
+    is_now,
     mapping,
     opened_day,
     scanned_day,
@@ -855,7 +857,7 @@ def test_order_refused_by_the_broker_ends_the_setup() -> None:
     )
     day.send(held)
     assert day.path()[-1] == "ARMED"
-    day.send(OrderRejected(at=at("09:16:32"), order_id=held.order_id, code="1", message="no"))
+    day.refuse("09:16:32", held.order_id)
     assert day.reason() == "order_rejected"
 
 
@@ -883,14 +885,77 @@ def test_late_fill_is_adopted_and_managed() -> None:
     assert day.intents(IntentKind.EXIT)[0].reason == "hard_stop"
 
 
-def test_approved_entry_without_any_order_lapses() -> None:
-    """Nobody placed an order by the time the intent lapsed."""
+def test_approved_entry_without_any_order_lapses_when_the_router_says_so() -> None:
+    """While the router is down the entry is still allowed; it ends with its execution."""
     day, intent = submitted_day()
     day.approve("09:16:31", intent)
-    day.tick("09:16:59")
+    day.tick("09:17:10")
     assert day.path()[-1] == "ARMED"
-    day.tick("09:17:00")
+    day.end("09:17:11", intent.intent_id, 0, "expired")
     assert day.reason() == "lapsed_without_order"
+    assert day.of(SetupChanged)[-1].facts == {"how": "expired"}
+
+
+def test_replaced_entry_order_leaves_the_setup_armed() -> None:
+    """Between two orders, and during the second, the entry is not over; its end is."""
+    day, intent = submitted_day()
+    day.approve("09:16:30.5", intent)
+    first = day.order("09:16:31", intent)
+    day.close("09:16:34", first, 0, last=False)
+    day.tick("09:16:35")
+    assert day.path()[-1] == "ARMED"
+    second = day.order("09:16:36", intent, ordinal=2)
+    day.close("09:16:40", second, 0, last=False)
+    assert day.path()[-1] == "ARMED"
+    day.end("09:16:41", intent.intent_id, 0, "reprices_used")
+    assert day.reason() == "missed_fill"
+    assert day.of(SetupChanged)[-1].facts == {"how": "reprices_used"}
+
+
+def test_entry_order_found_after_its_end_counts_as_working_until_it_is_over() -> None:
+    """Refused as not found, adopted late: its sector is taken again, its fill is managed."""
+    day, intent = submitted_day()
+    own = day.processor._universe.setups[SAMSUNG].entry
+    assert own is not None
+    day.approve("09:16:30.5", intent)
+    order = day.order("09:16:31", intent)
+    day.refuse("09:16:32", order, "NOT_FOUND")
+    assert day.reason() == "order_rejected"
+    assert not own.alive(at("09:16:33"))
+    day.send(
+        OrderAccepted(
+            at=at("09:16:34"), order_id=order, broker_order="1", branch="91252", adopted=True
+        )
+    )
+    assert is_now(own.alive(at("09:20:00")), True)
+    day.fill("09:16:35", order, Side.BUY, 399, 50_100)
+    day.close("09:16:36", order, 399, OrderState.FILLED)
+    assert not own.alive(at("09:16:37"))
+    assert day.reason() == "late_fill_adopted"
+
+
+@pytest.mark.parametrize("answer", ["deferred", "rejected"])
+def test_entries_refused_by_a_halt_are_bounded(answer: str) -> None:
+    """A trade every half second for ten minutes: five seconds apart at least, five minutes long."""
+    day, intent = submitted_day()
+    asked = [intent]
+    refuse = day.defer if answer == "deferred" else day.reject
+    refuse("09:16:30.1", intent, by="halted")
+    for half in range(1, 1_200):
+        second = 30 + half // 2
+        minute = 16 + second // 60
+        text = f"09:{minute:02}:{second % 60:02}{'.5' if half % 2 else ''}"
+        day.print(text, 50_100)
+        if half % 2 == 0:
+            day.tick(text)
+            if second % 60 == 50:
+                breathe(day, minute)
+        if (newest := day.intents(IntentKind.ENTER)[-1]) is not asked[-1]:
+            asked.append(newest)
+            refuse(text, newest, by="halted")
+    assert day.path()[-1] == "DONE"
+    assert all(later.at - earlier.at >= 5 * SECOND for earlier, later in pairwise(asked))
+    assert len(asked) == (1 if answer == "rejected" else 56)
 
 
 def test_bad_market_cancels_an_armed_entry() -> None:
@@ -1130,9 +1195,13 @@ def test_processor_owns_its_outputs_only() -> None:
     assert not day.processor.owns(IntentExpired(at=1, intent=intent))
     foreign = msgspec.structs.replace(intent, strategy=StrategyId("KPR"))
     assert not day.processor.owns(foreign)
+    for purpose in ("S1", "L2", "W1"):
+        guards = msgspec.structs.replace(intent, intent_id=intent_of(f"005930-{purpose}"))
+        assert not day.processor.owns(guards), "the guard's, on KMP's behalf"
     assert day.processor.name == "kmp"
     assert day.processor.outputs == ("trading.intent.*", "signal.slots", "ops.KMP")
-    assert "trading.order.*" in day.processor.inputs
+    for topic in ("trading.order.*", "trading.execution.*", "trading.control"):
+        assert topic in day.processor.inputs
 
 
 def test_illegal_step_is_an_error() -> None:

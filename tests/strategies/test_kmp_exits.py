@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from events.identifiers import StrategyId, Symbol, order_id
+from events.identifiers import UNKNOWN, StrategyId, Symbol, order_id
 from events.market import OpeningAllocation, Phase
 from events.ops import SetupChanged
 from events.trading import (
+    FillCorrected,
     IntentExpired,
     IntentKind,
     IntentSubmitted,
-    OrderRejected,
+    OrderAccepted,
     OrderState,
     Side,
 )
@@ -200,7 +201,7 @@ def test_exit_repeats_with_growing_waits_after_refusals() -> None:
     day.tick("09:17:23")
     day.approve("09:17:24", exits(day)[3])
     order = day.order("09:17:24", exits(day)[3])
-    day.send(OrderRejected(at=at("09:17:25"), order_id=order, code="1", message="no"))
+    day.refuse("09:17:25", order)
     day.tick("09:17:54")
     assert len(exits(day)) == 4
     day.tick("09:17:55")
@@ -209,8 +210,8 @@ def test_exit_repeats_with_growing_waits_after_refusals() -> None:
 
 
 @pytest.mark.parametrize("state", [OrderState.CANCELLED, OrderState.EXPIRED])
-def test_exit_order_at_the_end_of_its_life_is_followed_at_once(state: OrderState) -> None:
-    """The next attempt stands right after the order's end, for the shares that are left."""
+def test_execution_at_the_end_of_its_time_is_followed_at_once(state: OrderState) -> None:
+    """The next attempt stands right after the execution's end, for the shares that are left."""
     day, exit_ = stopped_day()
     day.approve("09:17:00.2", exit_)
     order = day.order("09:17:00.3", exit_)
@@ -224,8 +225,39 @@ def test_exit_order_at_the_end_of_its_life_is_followed_at_once(state: OrderState
     assert day.path()[-1] == "PENDING_EXIT"
 
 
+@pytest.mark.parametrize("reason", ["withdrawn", "refused", "session_closed", "new word"])
+def test_execution_ended_for_another_reason_is_followed_with_growing_waits(reason: str) -> None:
+    """Withdrawn by an operator, refused, or for a reason nobody here knows: 3 s, then 5 s."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00.2", exit_)
+    order = day.order("09:17:00.3", exit_)
+    day.fill("09:17:01", order, Side.SELL, 100, 49_800)
+    day.close("09:17:05", order, 100, last=False)
+    day.end("09:17:05", exit_.intent_id, 100, reason)
+    day.tick("09:17:07")
+    assert len(exits(day)) == 1
+    day.tick("09:17:08")
+    assert [each.quantity for each in exits(day)] == [399, 299]
+    day.approve("09:17:08.2", exits(day)[1])
+    day.end("09:17:09", exits(day)[1].intent_id, 0, reason)
+    day.tick("09:17:13")
+    assert len(exits(day)) == 2
+    day.tick("09:17:14")
+    assert len(exits(day)) == 3
+
+
+def test_exit_let_through_for_no_share_is_repeated_without_waiting_for_an_execution() -> None:
+    """The gate saw the shares go before: nothing will be executed, so nothing ends."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00.5", exit_, quantity=0)
+    day.tick("09:17:03")
+    assert len(exits(day)) == 1
+    day.tick("09:17:04")
+    assert len(exits(day)) == 2
+
+
 def test_exit_order_ended_immediately_is_followed_three_seconds_after_its_submission() -> None:
-    """Orders that the exchange ends on arrival do not chase each other."""
+    """Executions that end on arrival do not chase each other."""
     day, exit_ = stopped_day()
     day.approve("09:17:00.2", exit_)
     order = day.order("09:17:00.3", exit_)
@@ -254,7 +286,7 @@ def test_exit_refused_by_the_router_before_submission_is_repeated() -> None:
     day, exit_ = stopped_day()
     day.approve("09:17:00.5", exit_)
     order = order_id(exit_.intent_id, 1)
-    day.send(OrderRejected(at=at("09:17:01"), order_id=order, code="NO_PRICE", message="no"))
+    day.refuse("09:17:01", order, "NO_PRICE")
     day.tick("09:17:03")
     assert len(exits(day)) == 1
     day.tick("09:17:04")
@@ -317,17 +349,157 @@ def test_exit_too_old_at_a_restart_is_repeated_at_once() -> None:
     assert exits(day)[1].intent_id == intent_of("005930-X2")
 
 
-def test_router_may_split_an_exit_into_orders() -> None:
-    """While a second order of the same attempt works, no further attempt is made."""
+def test_router_reprices_an_exit_without_a_second_attempt() -> None:
+    """Between the orders of an execution, and while any of them works, no attempt is made."""
     day, exit_ = stopped_day()
     day.approve("09:17:00", exit_)
     first = day.order("09:17:00", exit_)
-    second = day.order("09:17:01", exit_, ordinal=2)
-    day.close("09:17:03", first, 0)
+    day.close("09:17:03", first, 0, last=False)
+    day.tick("09:17:04")
+    second = day.order("09:17:05", exit_, ordinal=2)
+    day.fill("09:17:06", second, Side.SELL, 300, 49_700)
     day.tick("09:17:30")
+    day.close("09:17:31", second, 300, last=False)
+    day.tick("09:25:00")
     assert len(exits(day)) == 1
-    day.close("09:17:31", second, 0)
+    day.end("09:25:01", exit_.intent_id, 300, "reprices_used")
+    assert [(each.quantity, each.attempt) for each in exits(day)] == [(399, 1), (99, 2)]
+
+
+def test_exit_order_found_after_its_execution_holds_back_the_next_attempt() -> None:
+    """Given up as not found, then listed by the broker after all: it sells until it is over."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00.2", exit_)
+    order = day.order("09:17:00.3", exit_)
+    day.refuse("09:17:05", order, "NOT_FOUND")
+    day.send(
+        OrderAccepted(at=at("09:17:06"), order_id=order, broker_order="1", branch="2", adopted=True)
+    )
+    day.tick("09:17:20")
+    assert len(exits(day)) == 1
+    day.fill("09:17:21", order, Side.SELL, 100, 49_700)
+    day.close("09:17:22", order, 100)
+    day.tick("09:17:23")
+    assert [each.quantity for each in exits(day)] == [399, 299]
+
+
+def test_order_found_after_a_second_attempt_began_holds_back_the_third() -> None:
+    """An older exit that works again is a sale like any other."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00.2", exit_)
+    order = day.order("09:17:00.3", exit_)
+    day.refuse("09:17:05", order, "NOT_FOUND")
+    day.tick("09:17:08")
+    second = exits(day)[1]
+    day.send(
+        OrderAccepted(at=at("09:17:09"), order_id=order, broker_order="1", branch="2", adopted=True)
+    )
+    day.reject("09:17:10", second, by="own_shares")
+    day.tick("09:17:40")
     assert len(exits(day)) == 2
+    day.close("09:17:41", order, 0)
+    day.tick("09:17:42")
+    assert len(exits(day)) == 3
+
+
+# --- the guard sells on the strategy's behalf ---
+
+
+@pytest.mark.parametrize("purpose", ["S1", "L1"])
+def test_nothing_is_sold_beside_the_guard_and_its_sale_ends_the_position(purpose: str) -> None:
+    """The hard stop fires while the guard sells: no exit until the guard's execution ended."""
+    day = held_day()
+    guards = day.guard("09:17:00", purpose, 399)
+    day.print("09:17:00.5", 49_850)
+    day.tick("09:17:01")
+    assert exits(day) == []
+    day.approve("09:17:01.2", guards)
+    order = day.order("09:17:01.3", guards)
+    for text in ("09:18:00", "09:25:00"):
+        day.tick(text)
+    day.close("09:25:01", order, 0, last=False)
+    day.tick("09:25:02")
+    assert exits(day) == []
+    order = day.order("09:25:03", guards, ordinal=2)
+    day.fill("09:25:04", order, Side.SELL, 399, 49_500)
+    assert (day.path()[-1], day.reason()) == ("DONE", "hard_stop")
+    day.close("09:25:04", order, 399, OrderState.FILLED)
+    day.tick("09:25:10")
+    assert exits(day) == []
+
+
+def test_sale_by_the_guard_without_own_exit_ends_the_position() -> None:
+    """KMP held on, the guard's stop was hit: its fills are the strategy's fills."""
+    day = held_day()
+    guards = day.guard("09:17:00", "S1", 399)
+    day.approve("09:17:00.2", guards)
+    order = day.order("09:17:00.3", guards)
+    day.fill("09:17:01", order, Side.SELL, 399, 49_700)
+    assert (day.path()[-1], day.reason()) == ("DONE", "sold_without_own_exit")
+    assert exits(day) == []
+
+
+def test_own_exit_follows_when_the_guards_sale_left_shares() -> None:
+    """What the guard did not sell is KMP's again, unless the guard tries anew."""
+    day = held_day()
+    guards = day.guard("09:17:00", "S1", 399)
+    day.approve("09:17:00.2", guards)
+    day.print("09:17:01", 49_850)
+    order = day.order("09:17:01.5", guards)
+    day.fill("09:17:02", order, Side.SELL, 100, 49_700)
+    day.close("09:17:03", order, 100)
+    day.tick("09:17:04")
+    assert [(each.quantity, each.reason) for each in exits(day)] == [(299, "hard_stop")]
+
+
+def test_shares_being_sold_already_are_no_failure() -> None:
+    """The guard was faster: no wait grows, and the attempt after its sale comes at once."""
+    day, exit_ = stopped_day()
+    guards = day.guard("09:17:00.1", "S1", 399)
+    day.approve("09:17:00.2", guards)
+    day.reject("09:17:00.3", exit_, by="own_shares")
+    for text in ("09:17:10", "09:17:30"):
+        day.tick(text)
+    assert len(exits(day)) == 1
+    day.end("09:17:31", guards.intent_id, 0, "refused")
+    day.tick("09:17:32")
+    second = exits(day)[1]
+    day.reject("09:17:32", second, by="sector")
+    day.tick("09:17:34")
+    assert len(exits(day)) == 2
+    day.tick("09:17:35")
+    assert len(exits(day)) == 3, "the first real refusal waits three seconds"
+
+
+def test_rest_of_an_entry_is_cancelled_while_the_guard_sells() -> None:
+    """What is being sold is not bought on; nor is it after the last share is gone."""
+    day, entry = submitted_day()
+    day.approve("09:16:30.2", entry)
+    bought = day.order("09:16:30.3", entry)
+    day.fill("09:16:31", bought, Side.BUY, 100, 50_100)
+    guards = day.guard("09:16:32", "S1", 100)
+    day.tick("09:16:33")
+    (cancel,) = day.intents(IntentKind.CANCEL_ORDERS)
+    assert cancel.reason == "entry_no_longer_wanted"
+    day.approve("09:16:33.2", guards)
+    sold = day.order("09:16:33.3", guards)
+    day.fill("09:16:44", sold, Side.SELL, 100, 49_700)
+    assert [each.reason for each in day.intents(IntentKind.CANCEL_ORDERS)] == [
+        "entry_no_longer_wanted",
+        "position_closed",
+    ]
+
+
+def test_stop_is_not_reported_while_the_guard_sells() -> None:
+    """A new stop would begin a new generation of a stop that is being executed."""
+    day = held_day()
+    day.print("09:16:40", 51_130)
+    guards = day.guard("09:16:40.5", "L1", 399)
+    day.tick("09:16:41")
+    assert day.intents(IntentKind.MODIFY_RISK) == []
+    day.reject("09:16:41.5", guards)
+    day.tick("09:16:42")
+    assert len(day.intents(IntentKind.MODIFY_RISK)) == 1
 
 
 def test_flatten_repeats_until_the_deadline_and_then_alarms_once() -> None:
@@ -466,6 +638,84 @@ def test_completed_trade_still_counts_as_leading() -> None:
     day.tick("09:18:00")
     day.print("09:18:01", 50_200, symbol=NAVER)
     assert day.path(NAVER)[-1] == "WATCH_BREAK"
+
+
+# --- shares that change their owner ---
+
+
+def test_shares_taken_away_end_the_position_or_make_it_smaller() -> None:
+    """The operator takes missing shares off KMP: exits ask for what is left, then there is none."""
+    day = held_day()
+    assert day.reallocate("09:17:00", KMP, UNKNOWN, 100) == []
+    day.print("09:17:01", 49_850)
+    (exit_,) = exits(day)
+    assert exit_.quantity == 299
+    assert exit_.facts["entry"] == 50_100
+    day.reject("09:17:02", exit_)
+    day.reallocate("09:17:03", KMP, UNKNOWN, 299)
+    assert (day.path()[-1], day.reason()) == ("DONE", "shares_taken_away")
+    day.tick("09:17:10")
+    assert len(exits(day)) == 1
+
+
+def test_shares_taken_from_an_exit_that_works_change_nothing_but_the_rest() -> None:
+    """A sale of more than is left empties the position; the surplus is not KMP's to book."""
+    day, exit_ = stopped_day()
+    day.approve("09:17:00.2", exit_)
+    order = day.order("09:17:00.3", exit_)
+    day.reallocate("09:17:01", KMP, UNKNOWN, 99)
+    day.fill("09:17:02", order, Side.SELL, 300, 49_700)
+    assert (day.path()[-1], day.reason()) == ("DONE", "hard_stop")
+    day.close("09:17:03", order, 300)
+    day.tick("09:17:10")
+    assert len(exits(day)) == 1
+
+
+def test_assigned_shares_of_a_planned_setup_get_its_stops() -> None:
+    """An unexplained fill of KMP's own entry is given to it: managed like a late fill."""
+    day, entry = submitted_day()
+    day.approve("09:16:30.2", entry)
+    order = day.order("09:16:30.3", entry)
+    day.refuse("09:16:32", order, "NOT_FOUND")
+    day.reallocate("09:17:00", UNKNOWN, KMP, 50, cost=2_505_000)
+    assert (day.path()[-1], day.reason()) == ("IN_POSITION", "shares_assigned")
+    assert exits(day) == []
+    day.print("09:17:01", 49_850)
+    assert [(each.quantity, each.reason) for each in exits(day)] == [(50, "hard_stop")]
+
+
+def test_assigned_shares_that_were_never_planned_are_sold_at_once() -> None:
+    """In a symbol without a setup there is no rule to hold them by."""
+    day = held_day()
+    other = Symbol("100000")
+    day.reallocate("09:17:00", UNKNOWN, KMP, 10, cost=100_000, symbol=other)
+    assert day.path(other) == ["IN_POSITION"]
+    (exit_,) = day.intents(IntentKind.EXIT, other)
+    assert (exit_.reason, exit_.quantity, exit_.facts["entry"]) == ("no_setup", 10, 10_000)
+    assert day.reallocate("09:17:01", UNKNOWN, StrategyId("KPR"), 10, symbol=other) == []
+
+
+def test_corrected_fill_changes_what_a_position_cost_and_nothing_else() -> None:
+    """399 shares for 399 won more: the mean entry is a won higher, the quantity stays."""
+    day = held_day()
+    order = order_id(intent_of("005930-E1"), 1)
+    correction = FillCorrected(
+        at=at("09:16:32"),
+        order_id=order,
+        ordinal=1,
+        strategy=KMP,
+        symbol=SAMSUNG,
+        side=Side.BUY,
+        quantity=399,
+        amount=399,
+        fee=0,
+        tax=0,
+        reason="test",
+    )
+    assert day.send(correction) == []
+    assert day.send(correction) == []
+    day.print("09:17:00", 49_850)
+    assert (exits(day)[0].quantity, exits(day)[0].facts["entry"]) == (399, 50_101)
 
 
 # --- shares without a setup ---

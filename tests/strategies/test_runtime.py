@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import date, time
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.identifiers import UNKNOWN, OrderId, StrategyId, Symbol, order_id
+from events.control import SharesReallocated
+from events.identifiers import UNKNOWN, OrderId, StrategyId, Symbol, of_guard, order_id
 from events.market import ClockTick, OpeningAllocation, Phase
 from events.signal import Feed, SlotPriority, SlotRequest
 from events.trading import (
     AccountSnapshot,
+    ExecutionEnded,
+    FillCorrected,
     FillSource,
     Horizon,
     IntentApproved,
@@ -138,7 +142,6 @@ def test_book_counts_a_fill_seen_twice_once() -> None:
     book = OwnBook(KMP, session())
     assert book.fill(fill(Side.BUY, 100))
     assert not book.fill(fill(Side.BUY, 100))
-    assert (book.filled(FIRST), book.filled(SECOND_ORDER)) == (100, 0)
     assert book.quantity(SAMSUNG) == 100
 
 
@@ -147,6 +150,67 @@ def test_book_ignores_fills_of_others_and_sells_without_shares() -> None:
     book = OwnBook(KMP, session())
     assert not book.fill(fill(Side.BUY, 100, strategy=UNKNOWN))
     assert book.fill(fill(Side.SELL, 10, order=SECOND_ORDER))
+    assert book.positions == {}
+
+
+def moved(source: StrategyId, target: StrategyId, quantity: int, cost: int) -> SharesReallocated:
+    """Return a change of owner."""
+    return SharesReallocated(
+        at=at("09:30:00"),
+        issued_by="operator",
+        reason="test",
+        symbol=SAMSUNG,
+        source=source,
+        target=target,
+        quantity=quantity,
+        cost=cost,
+    )
+
+
+def corrected(amount: int, ordinal: int = 1, side: Side = Side.BUY) -> FillCorrected:
+    """Return a correction of the first order's traded value."""
+    return FillCorrected(
+        at=at("09:31:00"),
+        order_id=FIRST,
+        ordinal=ordinal,
+        strategy=KMP,
+        symbol=SAMSUNG,
+        side=side,
+        quantity=100,
+        amount=amount,
+        fee=1,
+        tax=0,
+        reason="broker's books",
+    )
+
+
+def test_book_follows_changes_of_owner() -> None:
+    """50 shares come for 60,000 won, 30 of 150 go with a fifth of the cost."""
+    book = OwnBook(KMP, session())
+    book.fill(fill(Side.BUY, 100, 1_000))
+    assert book.reallocate(moved(UNKNOWN, KMP, 50, 60_000))
+    assert (book.quantity(SAMSUNG), book.positions[SAMSUNG].cost) == (150, 160_000)
+    assert book.reallocate(moved(KMP, UNKNOWN, 30, 0))
+    assert (book.quantity(SAMSUNG), book.positions[SAMSUNG].cost) == (120, 128_000)
+    assert not book.reallocate(moved(UNKNOWN, StrategyId("KPR"), 50, 60_000))
+    assert book.reallocate(moved(KMP, UNKNOWN, 120, 0))
+    assert book.positions == {}
+    assert book.reallocate(moved(UNKNOWN, KMP, 5, 5_000))
+    assert book.positions[SAMSUNG].opened_at == at("09:30:00")
+
+
+def test_book_takes_a_correction_as_cost_once() -> None:
+    """Bought shares cost more; a sale's proceeds are no cost; a sold-out position has none."""
+    book = OwnBook(KMP, session())
+    book.fill(fill(Side.BUY, 100, 1_000))
+    assert book.correct(corrected(500))
+    assert not book.correct(corrected(500))
+    assert book.correct(corrected(-200, 2))
+    assert book.correct(corrected(7_000, 3, Side.SELL))
+    assert (book.quantity(SAMSUNG), book.positions[SAMSUNG].cost) == (100, 100_300)
+    assert not book.correct(msgspec.structs.replace(corrected(9, 4), strategy=UNKNOWN))
+    book.fill(fill(Side.SELL, 100, order=SECOND_ORDER))
+    assert book.correct(corrected(100, 4))
     assert book.positions == {}
 
 
@@ -279,8 +343,24 @@ def test_refused_intent_is_over(
     assert not own.alive(NOW)
 
 
-def test_approved_intent_lives_as_long_as_one_of_its_orders() -> None:
-    """An order with an unknown outcome is alive; a second order keeps the intent alive."""
+def ended(filled: int = 0, orders: int = 1) -> ExecutionEnded:
+    """Return the router's word that it is done with the intent."""
+    return ExecutionEnded(
+        at=at("09:20:40"),
+        cause=9,
+        intent_id=INTENT,
+        strategy=KMP,
+        symbol=SAMSUNG,
+        side=Side.BUY,
+        quantity=7,
+        filled_quantity=filled,
+        orders=orders,
+        reason="lifetime",
+    )
+
+
+def test_approved_intent_lives_until_its_execution_ends() -> None:
+    """Before its first order, between two orders, and with one whose outcome is unknown."""
     tracker = IntentTracker(KMP)
     own = tracker.submitted(submitted())
     tracker.observe(
@@ -288,8 +368,7 @@ def test_approved_intent_lives_as_long_as_one_of_its_orders() -> None:
     )
     assert own.taken
     assert own.approved_quantity == 7
-    assert own.alive(NOW)
-    assert not own.alive(LATER), "no order was ever placed"
+    assert own.alive(LATER), "the router may be down: only it can say that no order follows"
     tracker.observe(
         OrderHeld(at=1, order_id=FIRST, cause=1, intent_id=INTENT, stop_price=1, expires_at=2)
     )
@@ -297,14 +376,112 @@ def test_approved_intent_lives_as_long_as_one_of_its_orders() -> None:
     tracker.observe(OrderAccepted(at=1, order_id=FIRST, broker_order="1", branch="2"))
     tracker.observe(OrderUnknown(at=1, order_id=FIRST, reason="timeout"))
     assert own.alive(LATER)
-    tracker.observe(submitting(SECOND_ORDER))
     tracker.observe(
         OrderClosed(at=1, order_id=FIRST, state=OrderState.CANCELLED, filled_quantity=0, reason="")
     )
+    assert not own.working
+    assert own.alive(LATER), "a repriced order may follow"
+    tracker.observe(submitting(SECOND_ORDER))
     assert is_now(own.working, True)
     tracker.observe(OrderRejected(at=1, order_id=SECOND_ORDER, code="1", message="no"))
-    assert not own.working
+    assert is_now(own.working, False)
+    assert is_now(own.alive(LATER), True)
+    assert tracker.observe(ended(orders=2)) is own
+    assert own.ended == ended(orders=2)
     assert not own.alive(NOW)
+
+
+def test_order_found_after_its_execution_ended_is_alive_until_it_is_over() -> None:
+    """Only what was given up as not found comes back, and only by the broker's word."""
+    tracker = IntentTracker(KMP)
+    own = tracker.submitted(submitted())
+    tracker.observe(IntentApproved(**decision(quantity=10)))  # type: ignore[arg-type]  # shared fields
+    tracker.observe(submitting(FIRST))
+    tracker.observe(OrderRejected(at=1, order_id=FIRST, code="NOT_FOUND", message="no"))
+    tracker.observe(ended())
+    receipt = OrderAccepted(at=1, order_id=FIRST, broker_order="1", branch="2")
+    tracker.observe(receipt)
+    assert is_now(own.alive(NOW), False)
+    tracker.observe(OrderAccepted(at=1, order_id=FIRST, broker_order="1", branch="2", adopted=True))
+    assert is_now(own.alive(LATER), True)
+    closed = OrderClosed(
+        at=1, order_id=FIRST, state=OrderState.CANCELLED, filled_quantity=0, reason=""
+    )
+    tracker.observe(closed)
+    assert is_now(own.alive(NOW), False)
+    tracker.observe(OrderAccepted(at=1, order_id=FIRST, broker_order="1", branch="2", adopted=True))
+    assert is_now(own.alive(NOW), False), "a closed order stays closed"
+
+
+def test_held_order_is_over_with_its_execution() -> None:
+    """An order that never left has no end of its own: the router's last word ends it too."""
+    tracker = IntentTracker(KMP)
+    own = tracker.submitted(submitted())
+    tracker.observe(IntentApproved(**decision(quantity=10)))  # type: ignore[arg-type]  # shared fields
+    tracker.observe(
+        OrderHeld(at=1, order_id=FIRST, cause=1, intent_id=INTENT, stop_price=1, expires_at=2)
+    )
+    assert is_now(own.alive(LATER), True)
+    tracker.observe(ended())
+    assert is_now(own.alive(NOW), False)
+
+
+def test_intent_filled_in_full_is_over_before_its_execution_is_said_to_have_ended() -> None:
+    """Seven allowed, three and four filled: nothing of it can trade any more."""
+    tracker = IntentTracker(KMP)
+    own = tracker.submitted(submitted())
+    tracker.observe(
+        IntentModified(**decision(quantity=7, requested_quantity=10, binding_check="cash"))  # type: ignore[arg-type]  # shared fields
+    )
+    tracker.observe(msgspec.structs.replace(submitting(FIRST), quantity=7))
+    tracker.observe(fill(Side.BUY, 3))
+    tracker.observe(fill(Side.BUY, 3))
+    assert (own.filled, is_now(own.alive(NOW), True)) == (3, True)
+    tracker.observe(fill(Side.BUY, 4, cumulative=7))
+    assert (own.filled, is_now(own.alive(NOW), False)) == (7, True)
+
+
+def test_sales_by_the_guard_are_followed_from_their_submission() -> None:
+    """The guard's stop, on the strategy's behalf, sells until it is refused or executed."""
+    tracker = IntentTracker(KMP)
+    sale = msgspec.structs.replace(
+        submitted(IntentKind.EXIT), intent_id=intent_of("005930-S1"), quantity=10
+    )
+    other = msgspec.structs.replace(sale, strategy=StrategyId("KPR"))
+    assert tracker.observe(other) is None
+    assert not tracker.selling(SAMSUNG, NOW)
+    own = tracker.observe(sale)
+    assert own is not None
+    assert of_guard(sale.intent_id)
+    assert not of_guard(submitted().intent_id)
+    assert tracker.observe(sale) is None, "it is known already"
+    assert tracker.ids == (), "the strategy did not submit it"
+    assert tracker.selling(SAMSUNG, NOW)
+    assert tracker.guard_selling(SAMSUNG, NOW)
+    assert not tracker.guard_selling(Symbol("000660"), NOW)
+    tracker.observe(
+        IntentRejected(
+            **{  # type: ignore[arg-type]  # shared fields
+                **decision(rejected_by="own_shares", reason="none left"),
+                "intent_id": sale.intent_id,
+            }
+        )
+    )
+    assert not tracker.selling(SAMSUNG, NOW)
+
+
+def test_own_exits_are_sales_and_entries_are_not() -> None:
+    """Only what sells shares holds back another sale."""
+    tracker = IntentTracker(KMP)
+    tracker.submitted(submitted())
+    assert not tracker.selling(SAMSUNG, NOW)
+    exit_ = msgspec.structs.replace(
+        submitted(IntentKind.EXIT), intent_id=intent_of("005930-X1"), quantity=10
+    )
+    tracker.submitted(exit_)
+    assert tracker.selling(SAMSUNG, NOW)
+    assert not tracker.guard_selling(SAMSUNG, NOW)
+    assert not tracker.selling(SAMSUNG, LATER), "nobody decided it in time"
 
 
 def test_bookkeeping_intents_end_with_their_approval() -> None:
@@ -323,16 +500,19 @@ def test_tracker_ignores_what_is_not_its_own() -> None:
     assert tracker.observe(submitting(FIRST)) is None
     assert tracker.observe(OrderRejected(at=1, order_id=FIRST, code="", message="")) is None
     assert tracker.observe(IntentExpired(at=1, intent=submitted())) is None
+    assert tracker.observe(ended()) is None
     assert tracker.observe(ClockTick(at=1, phase=Phase.CLOSED)) is None
 
 
 def test_order_refused_before_its_submission_belongs_to_its_intent() -> None:
-    """The order id begins with the intent id; the refusal ends the intent."""
+    """The order id begins with the intent id; the execution's end follows the refusal."""
     tracker = IntentTracker(KMP)
     own = tracker.submitted(submitted())
     tracker.observe(IntentApproved(**decision(quantity=10)))  # type: ignore[arg-type]  # shared fields
     refusal = OrderRejected(at=1, order_id=FIRST, code="EXPIRED", message="too late")
     assert tracker.observe(refusal) is own
+    assert is_now(own.working, False)
+    assert tracker.observe(ended(orders=0)) is own
     assert not own.alive(NOW)
     other = order_id(intent_of("005930-E9"), 1)
     assert tracker.observe(OrderRejected(at=1, order_id=other, code="", message="")) is None

@@ -1,0 +1,38 @@
+"""How commands show what they did."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from deploy.controls.desk import Issued
+from deploy.event_text import clock_text
+from deploy.terminal import console
+from events.control import EVERYTHING, Halt
+
+
+def show_issued(issued: Issued) -> None:
+    """Say where a command's event stands, and whether the gate has read it."""
+    where = f"{issued.account} #{issued.sequence}"
+    if issued.obeyed_ms is None:
+        text = Text(f"{issued.event} stands on {where}; the risk gate has not read it", "red")
+        text.append("\nIs it running? kst status", style="dim")
+    else:
+        text = Text(f"{issued.event} on {where}, obeyed after {issued.obeyed_ms:.0f} ms", "green")
+    console().print(text)
+
+
+def halt_name(halt: Halt) -> str:
+    """Return a halt's place as a person would say it: ``strategy KMP (operator)``."""
+    target = "" if halt.target == EVERYTHING else f" {halt.target}"
+    return f"{halt.scope.replace('_', '-')}{target} ({halt.trigger})"
+
+
+def show_halts(path: str, halts: tuple[Halt, ...]) -> None:
+    """List the halts in force on a run."""
+    out = console()
+    if not halts:
+        out.print(Text(f"{path}: no halt in force"))
+    for halt in halts:
+        line = f"{path}: {halt_name(halt)} {halt.mode.replace('_', ' ')} since "
+        line += f"{clock_text(halt.since)} by {halt.issued_by}: {halt.reason}"
+        out.print(Text(line, style="yellow"))
