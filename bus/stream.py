@@ -23,6 +23,8 @@ _SECOND: Final = 1_000_000_000
 _RETENTION_DAYS: Final = 45
 _DUPLICATE_WINDOW_SECONDS: Final = 600
 _API_TIMEOUT: Final = 10.0
+_INFO_TIMEOUTS: Final = (1.0, 3.0, 6.0)
+"""Wall seconds. A server that restarts loses questions; one that changes nothing is repeated."""
 _STREAM_NOT_FOUND: Final = 10059
 
 _decoder: Final = msgspec.json.Decoder(dict[str, Any])
@@ -116,13 +118,18 @@ async def api(client: Client, call: str, body: object = None) -> dict[str, Any]:
     """Return the answer of a JetStream API call, errors included.
 
     Raises:
-        NoAnswer: no answer.
+        NoAnswer: no answer within ten seconds.
     """
     payload = b"" if body is None else msgspec.json.encode(body)
-    try:
-        reply = await client.request(f"$JS.API.{call}", payload, timeout=_API_TIMEOUT)
-    except (NatsError, OSError) as error:
-        raise NoAnswer(
-            f"no answer to {call}", "check that nats-server is running with JetStream enabled"
-        ) from error
-    return _decoder.decode(reply.data)
+    waits = _INFO_TIMEOUTS if ".INFO." in call else (_API_TIMEOUT,)
+    missed: Exception | None = None
+    for wait in waits:
+        try:
+            reply = await client.request(f"$JS.API.{call}", payload, timeout=wait)
+        except (NatsError, OSError) as error:
+            missed = error
+        else:
+            return _decoder.decode(reply.data)
+    raise NoAnswer(
+        f"no answer to {call}", "check that nats-server is running with JetStream enabled"
+    ) from missed

@@ -72,7 +72,7 @@ class Recorder:
 
     def pytest_sessionfinish(self) -> None:
         """Keep the results, those of other tests included."""
-        if not self._results:
+        if not self._results or not self._config.pluginmanager.hasplugin("cacheprovider"):
             return
         cache = self._config.cache
         kept = cache.get(CACHE_KEY, {})

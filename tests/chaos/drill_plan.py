@@ -28,6 +28,8 @@ class What(StrEnum):
     """SIGSTOP of nats-server, SIGCONT some time later."""
     DATABASE_CRASH = "database crash"
     """PostgreSQL is shut down without a checkpoint and started again."""
+    HOST = "host"
+    """The power fails: every process of ours dies at once, servers included; all start again."""
     CUT = "line cut"
     """The line between gateway and exchange is cut for some time."""
     TWIN = "twin"
@@ -89,6 +91,7 @@ _WEIGHTS: Final[dict[What, int]] = {
     What.LOG_PAUSE: 4,
     What.LOG_KILL: 2,
     What.DATABASE_CRASH: 1,
+    What.HOST: 2,
     What.TAKEOVER: 1,
     What.HALT: 3,
     What.WITHDRAW: 2,

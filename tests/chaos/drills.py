@@ -130,6 +130,8 @@ class Drills:
                 await ground.pause_log(strike.seconds)
             case What.DATABASE_CRASH:
                 ground.crash_database()
+            case What.HOST:
+                await ground.power_cut()
             case What.CUT:
                 for line in ground.lines:
                     line.cut()

@@ -199,6 +199,17 @@ class Ground:
             await self.server.kill()
             await self.server.start()
 
+    async def power_cut(self) -> None:
+        """Kill everything of ours at once, servers included; all of it is started again.
+
+        The exchange goes on: it is another house.
+        """
+        for name in SERVICES:
+            if name != "simulator":
+                self.processes.send(name, signal.SIGKILL)
+        self._end_postmaster(signal.SIGQUIT)
+        await self.restart_log()
+
     async def pause_log(self, seconds: float) -> None:
         """Hold nats-server for some wall seconds; connections stay open and nothing answers."""
         async with self._server_lock:
