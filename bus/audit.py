@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import zlib
 from collections.abc import Sequence
 from typing import Final
@@ -27,6 +28,8 @@ _TOPIC: Final = "ops.auditor"
 _SEAL_EVERY: Final = 5_000
 """Entries per seal by default: about 30 KiB of event each."""
 _WAIT: Final = 0.25
+_ENDING_PATIENCE = 10.0
+"""Wall seconds without an entry after which one that is told to end gives its log up."""
 _START: Final = hashlib.sha256(b"kst log").hexdigest()
 
 
@@ -92,11 +95,15 @@ async def run_auditor(
 ) -> None:
     """Seal the log every ``seal_every`` entries, and what is left when ``stop`` is set.
 
+    A log that answers no more does not keep it from ending.
+
     Raises:
         BusError: the log cannot be read or appended to.
     """
     last_seal, open_range = await _resume(log)
+    now = asyncio.get_running_loop().time
     async with log.read(after=open_range.first - 1) as reader:
+        given_up_at = math.inf
         while True:
             ending = stop.is_set()
             batch = await reader.batch(0.05 if ending else _WAIT)
@@ -107,6 +114,10 @@ async def run_auditor(
                     open_range = _Range(recorded.sequence + 1, open_range.digest)
             if batch:
                 newest = batch[-1]
+            if ending and (batch or given_up_at == math.inf):
+                given_up_at = now() + _ENDING_PATIENCE
+            if now() > given_up_at:
+                return  # The log is gone. What is not sealed is sealed by the next auditor.
             on_progress(open_range.first + open_range.count - 1, reader.pending)
             if ending and not batch and reader.pending == 0:
                 if open_range.count > 1:

@@ -292,8 +292,9 @@ class JetStreamLog:
             self._client,
             self._stream,
             after=after,
-            filters=[subjects.pattern(self._account, topic) for topic in topics],
-            unhurried=[subjects.pattern(self._account, family) for family in unhurried],
+            topics=topics,
+            prefix=subjects.subject(self._account, ""),
+            unhurried=unhurried,
             reconnects=lambda: self.reconnects,
         )
 

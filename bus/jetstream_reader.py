@@ -3,15 +3,16 @@
 The client library's ordered consumer drops messages silently when its queue overflows and takes
 many seconds to recover. This one pulls bounded batches from an ephemeral consumer, so the bound is
 the back-pressure; it checks the consumer's own sequence on every message, listens for heartbeats,
-and on any doubt starts a new consumer right after the last entry it handed out.
+and on any doubt starts a new consumer right after the last entry it handed out. What is not wanted
+is left out by the server, or here where that is faster (``topics.better_sifted_here``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -24,6 +25,7 @@ from bus.direct_client import DirectClient, header, status
 from bus.errors import LogUnavailable, NoAnswer
 from bus.log import Recorded
 from bus.stream import api
+from bus.topics import better_sifted_here, matches
 
 _SECOND: Final = 1_000_000_000
 _WINDOW: Final = 2_000
@@ -79,24 +81,29 @@ class JetStreamReader:
         stream: str,
         *,
         after: int,
-        filters: Sequence[str],
+        topics: Sequence[str],
+        prefix: str,
         reconnects: Callable[[], int],
         unhurried: Sequence[str] = (),
     ) -> None:
         """Prepare a reader; ``reconnects`` counts the connection's reconnects.
 
-        Entries on subjects that begin with one of ``unhurried`` may wait a moment for company.
+        ``prefix`` makes a topic a subject. Entries of ``unhurried`` families may wait a moment for
+        company.
         """
         self._client = client
         self._stream = stream
-        self._filters = list(filters)
-        self._unhurried = tuple(f"{prefix}.".encode() for prefix in unhurried)
+        self._topics = tuple(topics)
+        self._prefix = prefix
+        self._sifting = better_sifted_here(topics)
+        self._wanted: dict[bytes, bool] = {}
+        self._unhurried = tuple(f"{prefix}{family}.".encode() for family in unhurried)
         self._ripe = False
         self._company_due = False
         self._reconnects = reconnects
         self._seen_reconnects = reconnects()
         self._handed_out = after
-        self._buffer: deque[Recorded] = deque()
+        self._buffer: list[Recorded] = []
         self._arrived = asyncio.Event()
         self._subscription: Subscription | None = None
         self._consumer: str | None = None
@@ -123,7 +130,10 @@ class JetStreamReader:
 
     @property
     def pending(self) -> int:
-        """Matching entries on the log, as last heard, that have not been returned yet."""
+        """Matching entries on the log, as last heard, that have not been returned yet.
+
+        Where sifting is done here, all entries that have not arrived are counted.
+        """
         if self._consumer is None:
             # Not started: there may be anything on the log.
             return len(self._buffer) + 1
@@ -153,8 +163,7 @@ class JetStreamReader:
             finally:
                 timer.cancel()
         self._ripe = False
-        found = list(self._buffer)
-        self._buffer.clear()
+        found, self._buffer = self._buffer, []
         self._handed_out = found[-1].sequence
         await self._pull()
         return found
@@ -183,19 +192,17 @@ class JetStreamReader:
 
     async def _start(self) -> None:
         self._generation += 1
-        self._buffer.clear()
+        self._buffer = []
         self._ripe = False
         self._next_consumer_sequence = 1
         self._requested = 0
         self._broken = None
         self._seen_reconnects = self._reconnects()
         self._inbox = self._client.new_inbox()
-        generation = self._generation
-
-        def receive(subject: bytes, reply: bytes, payload: bytes, headers: bytes) -> None:
-            self._receive(subject, reply, payload, headers, generation)
-
-        self._subscription = await self._client.listen(self._inbox, receive)
+        self._subscription = await self._client.listen(
+            self._inbox, partial(self._receive, self._generation)
+        )
+        filters = (">",) if self._sifting else self._topics
         answer = await api(
             self._client,
             f"CONSUMER.CREATE.{self._stream}",
@@ -206,7 +213,7 @@ class JetStreamReader:
                     "opt_start_seq": self._handed_out + 1,
                     "ack_policy": "none",
                     "replay_policy": "instant",
-                    "filter_subjects": self._filters,
+                    "filter_subjects": [f"{self._prefix}{topic}" for topic in filters],
                     "inactive_threshold": int(_IDLE_CONSUMER * _SECOND),
                     "num_replicas": 1,
                     "mem_storage": True,
@@ -256,7 +263,7 @@ class JetStreamReader:
         self._requested += wanted
 
     def _receive(
-        self, subject: bytes, reply: bytes, payload: bytes, headers: bytes, generation: int
+        self, generation: int, subject: bytes, reply: bytes, payload: bytes, headers: bytes
     ) -> None:
         if generation != self._generation or self._broken is not None:
             return
@@ -275,6 +282,9 @@ class JetStreamReader:
         self._next_consumer_sequence += 1
         self._requested -= 1
         self._server_pending = facts.pending
+        if self._sifting and not self._wants(subject):
+            self._pass_over(facts.stream_sequence)
+            return
         self._buffer.append(
             Recorded(
                 sequence=facts.stream_sequence,
@@ -284,12 +294,28 @@ class JetStreamReader:
                 stored_at=facts.stored_at,
             )
         )
+        if self._ripe:
+            return
         if not self._unhurried or not subject.startswith(self._unhurried):
             self._ripe = True
             self._arrived.set()
         elif not self._company_due:
             self._company_due = True
             asyncio.get_running_loop().call_later(_COMPANY, self._company_came)
+
+    def _wants(self, subject: bytes) -> bool:
+        wanted = self._wanted.get(subject)
+        if wanted is None:
+            topic = subject.decode()[len(self._prefix) :]
+            wanted = any(matches(pattern, topic) for pattern in self._topics)
+            self._wanted[subject] = wanted
+        return wanted
+
+    def _pass_over(self, sequence: int) -> None:
+        if not self._buffer:
+            self._handed_out = sequence
+        if self._requested <= _WINDOW - _WINDOW // 4:
+            self._arrived.set()  # The waiting batch() asks for more.
 
     def _company_came(self) -> None:
         self._company_due = False

@@ -32,7 +32,7 @@ class Entry(msgspec.Struct, frozen=True):
     expected: int | None = None
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """What stands on the log at ``sequence``; ``stored_at`` is the server's clock (ns UTC)."""
 
     sequence: int
@@ -72,7 +72,10 @@ class Reader(Protocol):
 
     @property
     def pending(self) -> int:
-        """Matching entries known to be on the log and not yet returned."""
+        """Matching entries known to be on the log and not yet returned.
+
+        0 says that there are none. It may count entries that do not match until it has passed them.
+        """
         ...
 
 
@@ -109,7 +112,8 @@ class Log(Protocol):
     ) -> Reader:
         """Return a reader of the entries past sequence ``after`` on any of ``topics``.
 
-        Topics have no account prefix and may use the wildcards ``*`` and a final ``>``. Entries of
+        Topics have no account prefix and may use the wildcards ``*`` and a final ``>``; no two of
+        them may overlap. However many they are, a long log is read at full speed. Entries of
         ``unhurried`` families (``market.trade``) need not be returned at once: alone they may wait
         two milliseconds for company, and never make another entry wait. The order stays the log's.
         """

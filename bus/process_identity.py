@@ -7,6 +7,7 @@ always holds: ``has_ended`` is true only for a process that certainly executes n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -35,7 +36,7 @@ def has_ended(identity: str) -> bool:
     """Return whether the process of an ``own_identity`` has certainly ended.
 
     ``False`` for one that lives, and for one that cannot be judged from here: another boot or
-    namespace, another host, a text of another shape.
+    namespace, another host, a process hidden from this user, a text of another shape.
     """
     parts = identity.rsplit("/", maxsplit=4)
     if len(parts) != 5:
@@ -43,7 +44,10 @@ def has_ended(identity: str) -> bool:
     _, boot, namespace, pid, started = parts
     if (boot, namespace) != _realm() or boot == "" or started == "unknown" or not pid.isdecimal():
         return False
-    return _start_time(int(pid)) != started
+    try:
+        return _start_time(int(pid)) != started
+    except PermissionError:
+        return False
 
 
 def _realm() -> tuple[str, str]:
@@ -54,7 +58,11 @@ def _realm() -> tuple[str, str]:
 
 
 def _start_time(pid: int) -> str | None:
-    """Return when a process started, ``None`` when there is none that could execute anything."""
+    """Return when a process started, ``None`` when there is none that could execute anything.
+
+    Raises:
+        PermissionError: there is one and it may not be looked at (mount option ``hidepid``).
+    """
     if sys.platform != "linux":
         try:
             process = psutil.Process(pid)
@@ -64,6 +72,9 @@ def _start_time(pid: int) -> str | None:
     try:
         status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 0)  # Signals nothing; asks whether there is one after all.
+            raise PermissionError(f"process {pid} is hidden") from None
         return None
     fields = status.rpartition(")")[2].split()
     return None if fields[0] in _DEAD_STATES else fields[_START_TIME]

@@ -177,7 +177,8 @@ class RawReader:
             self._log.client,
             raw_stream_name(self._log.account),
             after=first - 1,
-            filters=[raw_subject(self._log.account)],
+            topics=(raw_subject(self._log.account),),
+            prefix="",
             reconnects=lambda: self._log.reconnects,
         ) as reader:
             while True:

@@ -29,6 +29,9 @@ ProcessorFactory = Callable[[SessionOpened], Processor]
 """Builds a processor for a session from its opening books and configuration."""
 
 _SESSION_TOPIC = "market.session.*"
+_CONTROL_TOPIC = "trading.control"
+"""Dated by operators' clocks, which may be wrong: no intent is too old by them."""
+
 _WAIT = 0.25
 
 
@@ -122,7 +125,8 @@ class _Runner:
         except CodecError as error:
             await self._put_aside(recorded, error, live=live)
             return None
-        self._at = max(self._at, event.at)
+        if event.topic != _CONTROL_TOPIC:
+            self._at = max(self._at, event.at)
         if isinstance(event, SessionOpened) and recorded.sequence != self._opening.sequence:
             return event
         if isinstance(event, EventSetAside):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+_BULK: Final = (("market", "trade"), ("market", "quote"))
+"""Families that make up nearly all of a busy day's log."""
 
 
 def matches(topic_pattern: str, topic: str) -> bool:
@@ -30,3 +34,21 @@ def without_covered(topics: Iterable[str]) -> list[str]:
         for topic in distinct
         if not any(other != topic and matches(other, topic) for other in distinct)
     ]
+
+
+def better_sifted_here(topics: Sequence[str]) -> bool:
+    """Return whether a reader of ``topics`` should read everything and pass over what is amiss.
+
+    True for several patterns of which one takes in a whole family of ticks: the server needs 13 to
+    22 us an entry to match several patterns, 3 us without any, and finds few entries among many by
+    its index of subjects (`tests.bench.bench_filters`).
+    """
+    return len(topics) > 1 and any(map(_is_bulk, topics))
+
+
+def _is_bulk(topic: str) -> bool:
+    tokens = topic.split(".")
+    return tokens[-1] in ("*", ">") and any(
+        all(token in (name, "*", ">") for token, name in zip(tokens, family, strict=False))
+        for family in _BULK
+    )

@@ -71,6 +71,7 @@ TOPICS: Final = ("market.session.*", "trading.>", "signal.>", "ops.>")
 
 _RECENT: Final = 8
 _TOLD_ORDER_STEPS: Final = (OrderFilled, FillCorrected, OrderClosed, OrderSubmitting, OrderUnknown)
+_OVER: Final = (OrderState.CANCELLED, OrderState.EXPIRED)
 _STEERING: Final = (
     DriftDetected,
     DriftCleared,
@@ -260,10 +261,12 @@ class DaySummary:
 
     def _fill(self, event: OrderFilled) -> None:
         self.fills += 1
-        complete = event.cumulative_quantity >= self._quantities.get(event.order_id, 0)
-        self._orders[event.order_id] = (
-            OrderState.FILLED if complete else OrderState.PARTIALLY_FILLED
-        )
+        # Shares found after an order's end are booked, and the order stays over.
+        if self._orders.get(event.order_id) not in _OVER:
+            complete = event.cumulative_quantity >= self._quantities.get(event.order_id, 0)
+            self._orders[event.order_id] = (
+                OrderState.FILLED if complete else OrderState.PARTIALLY_FILLED
+            )
         self.accounts.fill(event)
 
     def _steer(self, sequence: int, event: Event) -> None:

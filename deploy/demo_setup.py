@@ -98,7 +98,8 @@ def services(directory: DataDirectory) -> list[ServiceSpec]:
     """
     secrets = demo_credentials()
     manifest = directory.manifest
-    names = ("nats", "postgres", "simulator", "gateway", "risk", "guard", *manifest.strategies)
+    # They end the other way round: the gateway before those who decide on what it wrote last.
+    names = ("nats", "postgres", "simulator", "risk", "guard", *manifest.strategies, "gateway")
     return [
         ServiceSpec(
             name=name,

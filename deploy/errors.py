@@ -19,12 +19,17 @@ DeployError               what is wrong, and what to do about it
 │   ├── NotRunning        no run follows the log
 │   ├── ReasonMissing     a command without a reason
 │   ├── HaltTargetMissing a halt of a strategy or symbol that names none
+│   ├── HaltTargetUnused  a halt of the account that names a strategy or symbol
 │   ├── NoSuchHalt        nothing of the kind is in force
 │   ├── NothingNamed      a cancel that names nothing
 │   ├── NothingToAdopt    no unexplained or missing shares
+│   ├── UnknownOwner      shares for a strategy that does not run here
+│   ├── OwnerNeeded       several owners may miss the shares, or a stop without a strategy
+│   ├── SymbolNeeded      an adoption that names no symbol
 │   ├── TooFewShares      more than there are
 │   ├── StopNeeded        shares for a strategy without a stop
 │   ├── StopMisplaced     a stop that would sell at once
+│   ├── StopLowered       a stop below the one that holds
 │   ├── ChangeUnreadable  a change of limits that is no KEY=VALUE
 │   ├── LimitsNotTaken    the gate refused a change of limits
 │   ├── SessionNotOpen    there are no opening books yet
@@ -282,6 +287,16 @@ class HaltTargetMissing(CommandError):
         )
 
 
+class HaltTargetUnused(CommandError):
+    """A halt of everything does not name one thing: perhaps another halt was meant."""
+
+    def __init__(self, scope: str, target: str) -> None:
+        super().__init__(
+            f"scope {scope} concerns everything, and --target {target} names one thing",
+            "Say --scope strategy or --scope symbol, or leave --target out.",
+        )
+
+
 class NoSuchHalt(CommandError):
     """There is nothing to release."""
 
@@ -321,6 +336,33 @@ class TooFewShares(CommandError):
         )
 
 
+class UnknownOwner(CommandError):
+    """Shares would belong to somebody who does not run here."""
+
+    def __init__(self, owner: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{owner} is no strategy of this run",
+            f"Choose one of {', '.join(known)}." if known else "Only external owns shares here.",
+        )
+
+
+class OwnerNeeded(CommandError):
+    """Whose shares are meant cannot be guessed."""
+
+    def __init__(self, symbol: str, why: str) -> None:
+        super().__init__(f"whose the shares of {symbol} are is not said: {why}", "Say --owner.")
+
+
+class SymbolNeeded(CommandError):
+    """Something is to be adopted, and not said what."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no symbol is named to be adopted",
+            "Name it: kst adopt SYMBOL …. Without any option kst adopt lists what there is.",
+        )
+
+
 class StopNeeded(CommandError):
     """What a strategy owns is protected from the first moment on."""
 
@@ -341,12 +383,24 @@ class StopMisplaced(CommandError):
         )
 
 
+class StopLowered(CommandError):
+    """All shares of a strategy in a symbol have one stop: adopting must not weaken it."""
+
+    def __init__(self, owner: str, symbol: str, stop: int, present: int) -> None:
+        super().__init__(
+            f"a stop at {stop:,} won would lower that of the shares of {symbol} that {owner} has, "
+            f"{present:,} won",
+            f"Give {present:,} or more, or leave --stop out: then the present one holds for all.",
+        )
+
+
 class ChangeUnreadable(CommandError):
     """A change of limits names a key and a value."""
 
     def __init__(self, text: str) -> None:
         super().__init__(
-            f"{text!r} is no change of a limit", "Write KEY=VALUE: risk.max_position_pct=0.10."
+            f"{text!r} is no change of a limit, or its key is named twice",
+            "Write each change once, as KEY=VALUE: risk.max_position_pct=0.10.",
         )
 
 

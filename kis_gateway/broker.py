@@ -38,6 +38,18 @@ LEDGER_TOO_FAST: Final = "EGW00215"
 NOT_SENT: Final = "NOT_SENT"
 """Refused here because it might not leave any more; the broker has never seen it."""
 
+UNREACHABLE: Final = "UNREACHABLE"
+"""Refused here because no connection could be made; the broker has never seen it."""
+
+NO_TOKEN: Final = "NO_TOKEN"  # noqa: S105 - an outcome code, no secret
+"""Refused here because there is no access token at present; the broker has never seen it."""
+
+TOKEN_REFUSALS: Final = frozenset({"EGW00121", "EGW00122", "EGW00123"})
+"""Refusals of the access token, whatever the call was (KIS Open API)."""
+
+OUT_OF_REACH_CODES: Final = TOKEN_REFUSALS | {UNREACHABLE, NO_TOKEN}
+"""Refusals that only mean: the broker's order system was not reached."""
+
 THROTTLE_CODES: Final = frozenset({TOO_FAST, LEDGER_TOO_FAST})
 """Refusals that only mean: too many calls in this second (KIS Open API)."""
 

@@ -136,7 +136,7 @@ def _nothing_to_sell(
         made[-1] = verdict(last.name, _PASS, last.value, last.limit, note)
         return approve(delivery.sequence, intent, 0, tuple(made))
     owned = book.owned(*owner)
-    selling = owned - book.sellable(*owner)
+    selling = book.working.quantity(*owner, Side.SELL)
     why = f"{intent.strategy} owns {owned} and {selling} are being sold"
     if last.name == BROKER_SHARES:
         why += f", but {last.note}"

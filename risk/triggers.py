@@ -76,7 +76,10 @@ class Triggers:
         self._strategies = frozenset(strategies)
         self._stop = unknown_order_stop
         self._carried = {key_of(halt): halt for halt in halts.in_force}
-        self._causes: set[HaltKey] = set(self._carried)
+        # An order of an earlier session is none of those known here: its halt stands by itself.
+        self._causes: set[HaltKey] = {
+            key for key in self._carried if key.trigger is not HaltTrigger.UNKNOWN_ORDER
+        }
         # Drift that was there at the end of the session before and whose halt is not: released.
         self._causes.update(
             _drift(allocation.symbol)

@@ -127,7 +127,7 @@ def flatten(
         float, typer.Option(min=0, help="Wall seconds to watch the positions being sold.")
     ] = 30.0,
     by: By = None,
-    data_dir: DataDir = None,
+    data_dir: DataDirs = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -135,7 +135,8 @@ def flatten(
 
     Shares of the account holder (`_EXTERNAL_`) are never sold.
     """
-    from deploy.controls.halting import HaltRequest, flatten_command
+    from deploy.controls.flattening import flatten_command
+    from deploy.controls.halting import HaltRequest
 
     request = HaltRequest(
         scope=scope,
@@ -143,7 +144,7 @@ def flatten(
         mode="flatten",
         reason=reason,
         by=by,
-        data_dirs=() if data_dir is None else (data_dir,),
+        data_dirs=tuple(data_dir or ()),
         wait_s=wait,
     )
     return flatten_command(request, as_json=as_json)
@@ -157,6 +158,9 @@ def cancel(
     symbol: Annotated[str | None, typer.Option(help="Orders in this symbol.")] = None,
     strategy: Annotated[str | None, typer.Option(help="Orders of this strategy.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every working order.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Wall seconds to watch the orders being withdrawn.")
+    ] = 10.0,
     by: By = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -173,6 +177,7 @@ def cancel(
         reason=reason,
         by=by,
         data_dir=data_dir,
+        wait_s=wait,
     )
     return cancel_command(request, as_json=as_json)
 
@@ -193,7 +198,8 @@ def adopt(
         ),
     ] = None,
     stop: Annotated[
-        int | None, typer.Option(min=1, help="Won: where a strategy's new shares are sold.")
+        int | None,
+        typer.Option(min=1, help="Won: where the strategy's shares of the symbol are sold."),
     ] = None,
     quantity: Annotated[
         int | None, typer.Option(min=1, help="Shares. Default: all that do not add up.")
@@ -269,7 +275,7 @@ def presence(
     data_dir: DataDir = None,
     debug: Debug = False,
 ) -> int:
-    """Be the operator's link: while this runs all is well, when it dies entries are halted."""
+    """Be the operator's link: when this dies entries are halted; Ctrl-C leaves properly."""
     from deploy.controls.presence import PresenceRequest, presence_command
 
     return presence_command(

@@ -1,4 +1,4 @@
-"""Where commands meet a run: what is in force on its log, and the append of an order of a person.
+"""Where commands meet a run: its log, and the append of what a person orders.
 
 What always holds: a command appends exactly one event, durably, or says that it did not; it reports
 whether the gate has read on past that event, because until then nothing obeys it.
@@ -17,31 +17,13 @@ from typing import Final
 import msgspec
 
 from bus import JetStreamLog, Progress, SharedTime, entry
+from deploy.controls.in_force import TOPICS, InForce
 from deploy.data_directory import RUNS, DataDirectory, find_run, is_running
-from deploy.errors import NotRunning, ReasonMissing
+from deploy.errors import DirectoryError, NotRunning, ReasonMissing
 from deploy.log_access import open_log, read_to_head
 from deploy.processors import GATE
-from events import Event, StrategyId, Symbol, codec
-from events.control import (
-    Halt,
-    HaltCleared,
-    HaltReleased,
-    HaltSet,
-    HaltTripped,
-    LimitsChanged,
-    LimitsRefused,
-    SharesReallocated,
-)
-from events.market import SessionOpened
-from events.trading import AccountSnapshot, DriftCleared, DriftDetected, Holding, OrderFilled, Side
-from risk import Halts, Owners
+from events import Event, codec
 
-_TOPICS: Final = (
-    "market.session.*",
-    "trading.control",
-    "trading.account",
-    "trading.order.*",
-)
 _OBEYED_WITHIN: Final = 3.0
 _LOOK_EVERY: Final = 0.005
 
@@ -58,83 +40,6 @@ class Issued(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     event: str
     obeyed_ms: float | None
-
-
-class InForce:
-    """What the log says now: halts, limits, owners of shares, what does not add up."""
-
-    def __init__(self) -> None:
-        self.session: SessionOpened | None = None
-        self.halts = Halts()
-        self.limits: dict[str, int | float | str | None] = {}
-        self.refused_limits: dict[int, str] = {}
-        self.owners = Owners()
-        self.drifts: dict[Symbol, DriftDetected] = {}
-        self.holdings: dict[Symbol, Holding] = {}
-        self._changes: dict[int, dict[str, int | float | str | None]] = {}
-
-    def take(self, sequence: int, event: Event) -> None:
-        """Fold one entry of the log."""
-        match event:
-            case SessionOpened():
-                self._open(event)
-            case HaltSet() | HaltReleased() | HaltTripped() | HaltCleared():
-                self.halts.take(event)
-            case LimitsChanged():
-                self._changes[sequence] = dict(self.limits)
-                self.limits = _changed(self.limits, event)
-            case LimitsRefused():
-                self.refused_limits[event.cause] = event.reason
-                self.limits = self._changes.get(event.cause, self.limits)
-            case SharesReallocated():
-                self.owners.reallocate(event)
-            case OrderFilled():
-                self._fill(event)
-            case AccountSnapshot():
-                self.holdings = {holding.symbol: holding for holding in event.holdings}
-            case DriftDetected():
-                self.drifts[event.symbol] = event
-                self.owners.drift(event, self._price(event.symbol))
-            case DriftCleared():
-                self.drifts.pop(event.symbol, None)
-                self.owners.undrift(event.symbol)
-
-    def halted(self) -> tuple[Halt, ...]:
-        """Return the halts in force."""
-        return self.halts.in_force
-
-    def owned(self, symbol: Symbol) -> dict[StrategyId, int]:
-        """Return the shares of a symbol by owner, owners without any left out."""
-        return {
-            owner: allocation.quantity
-            for (owner, held), allocation in self.owners.allocations.items()
-            if held == symbol and allocation.quantity
-        }
-
-    def _open(self, session: SessionOpened) -> None:
-        self.session = session
-        self.halts = Halts(session.halts)
-        self.limits = dict(session.limits)
-        self.owners = Owners()
-        self.drifts = {}
-        for opening in session.allocations:
-            self.owners.carry_in(opening)
-
-    def _fill(self, fill: OrderFilled) -> None:
-        if fill.side is Side.BUY:
-            self.owners.buy(fill.strategy, fill.symbol, fill.quantity, fill.amount)
-        else:
-            self.owners.sell(fill.strategy, fill.symbol, fill.quantity)
-
-    def _price(self, symbol: Symbol) -> int:
-        holding = self.holdings.get(symbol)
-        return 0 if holding is None else holding.last_price
-
-
-def _changed(
-    limits: dict[str, int | float | str | None], event: LimitsChanged
-) -> dict[str, int | float | str | None]:
-    return {key: value for key, value in (limits | event.changes).items() if value is not None}
 
 
 class Desk:
@@ -159,7 +64,7 @@ class Desk:
         await read_to_head(
             self.log,
             lambda recorded: state.take(recorded.sequence, codec.decode(recorded.payload)),
-            _TOPICS,
+            TOPICS,
         )
         return state
 
@@ -214,16 +119,20 @@ def running_runs(data_dirs: tuple[Path, ...]) -> tuple[Path, ...]:
     """
     if data_dirs:
         return data_dirs
-    found = [
-        path
-        for path in sorted(RUNS.glob("*"))
-        if not path.is_symlink()
-        and (path / "manifest.json").exists()
-        and is_running(DataDirectory.open(path))
-    ]
+    found = tuple(path for path in sorted(RUNS.glob("*")) if _is_going(path))
     if not found:
         raise NotRunning(RUNS)
-    return tuple(found)
+    return found
+
+
+def _is_going(path: Path) -> bool:
+    """Return whether a run is going; a folder that is none, or another version's, is passed by."""
+    if path.is_symlink():
+        return False
+    try:
+        return is_running(DataDirectory.open(path))
+    except DirectoryError:
+        return False
 
 
 def person(name: str | None) -> str:

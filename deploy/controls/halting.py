@@ -1,22 +1,32 @@
-"""``kst halt``, ``kst resume`` and ``kst flatten``: halts set and released by a person."""
+"""``kst halt`` and ``kst resume``: halts set and released by a person.
+
+What always holds: with scope ``all-hosts`` every run that is going is spoken to, and one that
+cannot be reached keeps no other from being halted; it is named.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time as wall
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
-from rich.text import Text
 
-from deploy.controls.desk import Desk, InForce, Issued, open_desk, person, running_runs, stated
-from deploy.controls.showing import halt_name, show_halts, show_issued
-from deploy.errors import HaltTargetMissing, NoSuchHalt, UnknownChoice
-from deploy.terminal import console, print_json
-from events import EXTERNAL, StrategyId, Symbol
+from bus import BusError
+from deploy.controls.desk import Desk, Issued, open_desk, person, running_runs, stated
+from deploy.controls.in_force import InForce
+from deploy.controls.showing import show_failed, show_halts, show_issued, show_stranger
+from deploy.errors import (
+    DeployError,
+    HaltTargetMissing,
+    HaltTargetUnused,
+    NoSuchHalt,
+    UnknownChoice,
+)
+from deploy.event_text import halt_place
+from deploy.terminal import print_json
 from events.control import (
     EVERYTHING,
     Halt,
@@ -28,10 +38,9 @@ from events.control import (
 )
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
-_One = Callable[[Desk], Awaitable[Issued]]
+_Answer = TypeVar("_Answer")
 
-_WIDE: Final = (HaltScope.ACCOUNT, HaltScope.ALL_HOSTS)
-_LOOK_EVERY: Final = 0.2
+WIDE: Final = (HaltScope.ACCOUNT, HaltScope.ALL_HOSTS)
 
 
 class HaltRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,50 +56,65 @@ class HaltRequest(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float = 0.0
 
 
+class Halted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was appended to one log, and what is in force there afterwards.
+
+    ``stranger`` says that the run knows no strategy or symbol of the target's name.
+    """
+
+    issued: Issued
+    halts: tuple[Halt, ...]
+    stranger: bool
+
+
 class HaltResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was appended, and which halts are in force afterwards on each run."""
+    """What was appended, and which halts are in force afterwards on each run.
+
+    ``failed`` maps runs that could not be spoken to to the reason.
+    """
 
     issued: tuple[Issued, ...]
     in_force: dict[str, tuple[Halt, ...]]
-
-
-class FlattenResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was appended, and the shares in scope that are left when the wait was over."""
-
-    issued: Issued
-    left: dict[str, int]
-    waited_s: float
+    strangers: tuple[str, ...]
+    failed: dict[str, str]
 
 
 def halt_command(request: HaltRequest, *, as_json: bool) -> int:
-    """Set a halt; the exit status is 1 when a gate has not read it in time."""
-    scope, target = _place(request)
-    mode = _choice(HaltMode, "--mode", request.mode)
-    reason, by = stated(request.reason), person(request.by)
+    """Set a halt; the exit status is 1 when a gate has not read it in time or a run is not reached.
 
-    async def one(desk: Desk) -> Issued:
-        return await desk.issue(
-            HaltSet(
-                at=desk.now(), issued_by=by, reason=reason, scope=scope, target=target, mode=mode
-            )
+    Raises:
+        HaltTargetMissing, HaltTargetUnused, UnknownChoice, ReasonMissing: nothing was appended.
+    """
+    scope, target = place_of(request)
+    event = halt_event(request, scope, target, _choice(HaltMode, "--mode", request.mode))
+
+    async def one(desk: Desk) -> Halted:
+        issued = await desk.issue(event(desk.now()))
+        state = await desk.in_force()
+        return Halted(
+            issued=issued, halts=state.halted(), stranger=is_stranger(state, scope, target)
         )
 
-    return _shown(asyncio.run(_each(request, scope, one)), as_json=as_json)
+    return _shown(asyncio.run(each_run(request, scope, one)), target, as_json=as_json)
 
 
 def resume_command(request: HaltRequest, *, as_json: bool) -> int:
-    """Release halts of a scope and target, or those of one trigger only."""
-    scope, target = _place(request)
+    """Release halts of a scope and target, or those of one trigger only.
+
+    Raises:
+        NoSuchHalt: the run has none of the kind.
+    """
+    scope, target = place_of(request)
     trigger = (
         None if request.trigger is None else _choice(HaltTrigger, "--trigger", request.trigger)
     )
     reason, by = stated(request.reason), person(request.by)
 
-    async def one(desk: Desk) -> Issued:
+    async def one(desk: Desk) -> Halted:
         halts = (await desk.in_force()).halted()
         if not any(_matches(halt, scope, target, trigger) for halt in halts):
-            raise NoSuchHalt(f"{scope} {target}", [halt_name(halt) for halt in halts])
-        return await desk.issue(
+            raise NoSuchHalt(_named(scope, target, trigger), [halt_place(halt) for halt in halts])
+        issued = await desk.issue(
             HaltReleased(
                 at=desk.now(),
                 issued_by=by,
@@ -100,86 +124,82 @@ def resume_command(request: HaltRequest, *, as_json: bool) -> int:
                 trigger=trigger,
             )
         )
+        state = await desk.in_force()
+        return Halted(issued=issued, halts=state.halted(), stranger=False)
 
-    return _shown(asyncio.run(_each(request, scope, one)), as_json=as_json)
-
-
-def flatten_command(request: HaltRequest, *, as_json: bool) -> int:
-    """Set a flattening halt and watch the positions go; 1 when shares are left after the wait."""
-    scope, target = _place(request)
-    result = asyncio.run(_flatten(request, scope, target))
-    if as_json:
-        print_json(result)
-    else:
-        out = console()
-        show_issued(result.issued)
-        left = ", ".join(f"{symbol} {shares:,}" for symbol, shares in result.left.items())
-        out.print(
-            Text(f"still held: {left}; the guard goes on selling", style="yellow")
-            if left
-            else Text("nothing is held in this scope", style="green")
-        )
-        out.print(Text("entries stay closed until: kst resume", style="dim"))
-    return 0 if result.issued.obeyed_ms is not None and not result.left else 1
+    return _shown(asyncio.run(each_run(request, scope, one)), target, as_json=as_json)
 
 
-async def _flatten(request: HaltRequest, scope: HaltScope, target: str) -> FlattenResult:
+def halt_event(
+    request: HaltRequest, scope: HaltScope, target: str, mode: HaltMode
+) -> Callable[[int], HaltSet]:
+    """Return what makes the event of a halt for an instant (ns UTC).
+
+    Raises:
+        ReasonMissing: it is not said why.
+    """
     reason, by = stated(request.reason), person(request.by)
-    data_dir = request.data_dirs[0] if request.data_dirs else None
-    async with open_desk(data_dir) as desk:
-        issued = await desk.issue(
-            HaltSet(
-                at=desk.now(),
-                issued_by=by,
-                reason=reason,
-                scope=scope,
-                target=target,
-                mode=HaltMode.FLATTEN,
-            )
-        )
-        begun = wall.monotonic()
-        left = _left(await desk.in_force(), scope, target)
-        with console().status("selling") as status:
-            while left and wall.monotonic() - begun < request.wait_s:
-                status.update(f"selling: {len(left)} symbols, {sum(left.values()):,} shares left")
-                await asyncio.sleep(_LOOK_EVERY)
-                left = _left(await desk.in_force(), scope, target)
-        return FlattenResult(issued=issued, left=left, waited_s=wall.monotonic() - begun)
+    return lambda at: HaltSet(
+        at=at, issued_by=by, reason=reason, scope=scope, target=target, mode=mode
+    )
 
 
-def _left(state: InForce, scope: HaltScope, target: str) -> dict[str, int]:
-    """Return the shares in scope that are still held, the account holder's own left out."""
-    left: dict[str, int] = {}
-    for (owner, symbol), allocation in state.owners.allocations.items():
-        concerned = scope in _WIDE or target == (owner if scope is HaltScope.STRATEGY else symbol)
-        if owner != EXTERNAL and concerned and allocation.quantity > 0:
-            left[symbol] = left.get(symbol, 0) + allocation.quantity
-    return left
+def is_stranger(state: InForce, scope: HaltScope, target: str) -> bool:
+    """Return whether a run knows no strategy or symbol of the target's name."""
+    if scope is HaltScope.STRATEGY:
+        return target not in state.strategies
+    return scope is HaltScope.SYMBOL and target not in state.symbols
 
 
-async def _each(request: HaltRequest, scope: HaltScope, one: _One) -> HaltResult:
+async def each_run(
+    request: HaltRequest, scope: HaltScope, one: Callable[[Desk], Awaitable[_Answer]]
+) -> tuple[dict[str, _Answer], dict[str, str]]:
+    """Speak to every run concerned at once; return the answers, and why others gave none.
+
+    A single run that cannot be spoken to is an error.
+    """
     paths: tuple[Path | None, ...] = request.data_dirs or (None,)
     if scope is HaltScope.ALL_HOSTS:
         paths = running_runs(request.data_dirs)
-    issued: list[Issued] = []
-    in_force: dict[str, tuple[Halt, ...]] = {}
-    for path in paths:
+
+    async def speak(path: Path | None) -> tuple[str, _Answer]:
         async with open_desk(path) as desk:
-            issued.append(await one(desk))
-            in_force[str(desk.directory.path)] = (await desk.in_force()).halted()
-    return HaltResult(issued=tuple(issued), in_force=in_force)
+            return str(desk.directory.path), await one(desk)
+
+    results = await asyncio.gather(*(speak(path) for path in paths), return_exceptions=True)
+    answers: dict[str, _Answer] = {}
+    failed: dict[str, str] = {}
+    for path, result in zip(paths, results, strict=True):
+        if not isinstance(result, BaseException):
+            answers[result[0]] = result[1]
+        elif len(paths) == 1 or not isinstance(result, DeployError | BusError):
+            raise result
+        else:
+            failed[str(path)] = str(result)
+    return answers, failed
 
 
-def _place(request: HaltRequest) -> tuple[HaltScope, str]:
+def place_of(request: HaltRequest) -> tuple[HaltScope, str]:
+    """Return what a request concerns.
+
+    Raises:
+        UnknownChoice: there is no such scope.
+        HaltTargetMissing, HaltTargetUnused: target and scope do not go together.
+    """
     scope = _choice(HaltScope, "--scope", request.scope)
-    if scope in _WIDE:
+    target = (request.target or "").strip().upper()
+    if scope in WIDE:
+        if target:
+            raise HaltTargetUnused(scope.replace("_", "-"), target)
         return scope, EVERYTHING
-    if not request.target:
+    if not target:
         raise HaltTargetMissing(scope)
-    target = request.target.strip()
-    return scope, (
-        StrategyId(target.upper()) if scope is HaltScope.STRATEGY else Symbol(target.upper())
-    )
+    return scope, target
+
+
+def _named(scope: HaltScope, target: str, trigger: HaltTrigger | None) -> str:
+    place = scope.replace("_", " ") + ("" if target == EVERYTHING else f" {target}")
+    return place if trigger is None else f"{place} ({trigger.replace('_', ' ')})"
 
 
 def _choice(kind: type[_Choice], option: str, text: str) -> _Choice:
@@ -194,12 +214,22 @@ def _matches(halt: Halt, scope: HaltScope, target: str, trigger: HaltTrigger | N
     return (halt.scope, halt.target) == (scope, target) and trigger in (None, halt.trigger)
 
 
-def _shown(result: HaltResult, *, as_json: bool) -> int:
+def _shown(answer: tuple[dict[str, Halted], dict[str, str]], target: str, *, as_json: bool) -> int:
+    runs, failed = answer
     if as_json:
-        print_json(result)
+        print_json(
+            HaltResult(
+                issued=tuple(run.issued for run in runs.values()),
+                in_force={path: run.halts for path, run in runs.items()},
+                strangers=tuple(path for path, run in runs.items() if run.stranger),
+                failed=failed,
+            )
+        )
     else:
-        for issued in result.issued:
-            show_issued(issued)
-        for path, halts in result.in_force.items():
-            show_halts(path, halts)
-    return 0 if all(each.obeyed_ms is not None for each in result.issued) else 1
+        for path, run in runs.items():
+            show_issued(run.issued)
+            show_stranger(target, stranger=run.stranger)
+            show_halts(path, run.halts)
+        show_failed(failed)
+    obeyed = all(run.issued.obeyed_ms is not None for run in runs.values())
+    return 0 if obeyed and not failed else 1

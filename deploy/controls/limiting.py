@@ -6,10 +6,11 @@ import asyncio
 from pathlib import Path
 
 import msgspec
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from deploy.controls.desk import Desk, InForce, Issued, open_desk, person, stated
+from deploy.controls.desk import Desk, Issued, open_desk, person, stated
+from deploy.controls.in_force import InForce
 from deploy.controls.showing import show_issued
 from deploy.errors import ChangeUnreadable, LimitsNotTaken, SessionNotOpen
 from deploy.terminal import console, print_json
@@ -89,9 +90,11 @@ def _changes(request: LimitsRequest) -> dict[str, int | float | str | None]:
     found: dict[str, int | float | str | None] = dict.fromkeys(request.resets)
     for text in request.changes:
         key, equals, value = text.partition("=")
-        if not equals or not key.strip() or not value.strip():
+        key, value = key.strip(), value.strip()
+        # A key named twice has two values, and which was meant is not guessed.
+        if not equals or not key or not value or key in found:
             raise ChangeUnreadable(text)
-        found[key.strip()] = _value(value.strip())
+        found[key] = _value(value)
     return found
 
 
@@ -105,8 +108,9 @@ def _value(text: str) -> int | float | str:
 
 
 def _show(limits: tuple[LimitInForce, ...]) -> None:
-    table = Table("limit", "value", "unit", "from")
+    table = Table(Column("limit", overflow="fold"), "value", "unit", "from")
     for limit in limits:
         style = "bold" if limit.source == "override" else ""
-        table.add_row(Text(limit.key, style), str(limit.value), limit.unit, limit.source)
+        value = "off" if limit.value is None else str(limit.value)
+        table.add_row(Text(limit.key, style), value, limit.unit, limit.source)
     console().print(table)

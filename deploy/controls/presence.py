@@ -8,19 +8,23 @@ An orderly end (Ctrl-C) announces the leave and ends the watch.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from rich.text import Text
 
-from bus import entry
+from bus import BusError, entry
 from deploy.controls.desk import Desk, open_desk, person
-from deploy.errors import PresenceTooSlow
+from deploy.data_directory import is_running
+from deploy.errors import NotRunning, PresenceTooSlow
 from deploy.terminal import console
 from events.control import OperatorPresent
 from events.identifiers import require_token
+
+_LOOK_EVERY: Final = 1.0
+"""Wall seconds between looks whether the run still goes."""
 
 
 class PresenceRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,7 @@ def presence_command(request: PresenceRequest) -> int:
     Raises:
         PresenceTooSlow: fewer than two signs of life fit into the time-out.
         InvalidIdentifier: the link's name is no token.
+        NotRunning: no run is going, or it has ended meanwhile.
     """
     require_token("link", request.link)
     if request.every_s * 2 > request.timeout_s:
@@ -53,18 +58,43 @@ async def _be_present(request: PresenceRequest) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with open_desk(request.data_dir) as desk:
-        with console().status("present; Ctrl-C leaves in an orderly way"):
-            while not stop.is_set():
-                await _say(desk, request, request.timeout_s, "present")
-                waiting = asyncio.ensure_future(desk.sleep(request.every_s))
-                leaving = asyncio.ensure_future(stop.wait())
-                await asyncio.wait((waiting, leaving), return_when=asyncio.FIRST_COMPLETED)
-                for task in (waiting, leaving):
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await task
+        with console().status(f"present as {request.link}; Ctrl-C leaves in an orderly way"):
+            parts = [
+                asyncio.ensure_future(part)
+                for part in (_give_signs(desk, request), stop.wait(), _until_ended(desk))
+            ]
+            try:
+                await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for part in parts:
+                    part.cancel()
+                outcomes = await asyncio.gather(*parts, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
         await _say(desk, request, 0, "leaves")
     console().print(Text("left; the gate no longer watches this link", style="green"))
+
+
+async def _give_signs(desk: Desk, request: PresenceRequest) -> None:
+    """Give signs of life for ever; one that fails is told, the next may succeed in time."""
+    while True:
+        try:
+            await _say(desk, request, request.timeout_s, "present")
+        except BusError as error:
+            console().print(Text(f"this sign of life may not have arrived: {error}", style="red"))
+        await desk.sleep(request.every_s)
+
+
+async def _until_ended(desk: Desk) -> None:
+    """Watch the run.
+
+    Raises:
+        NotRunning: it has ended, and its clock stands still.
+    """
+    while is_running(desk.directory):
+        await asyncio.sleep(_LOOK_EVERY)
+    raise NotRunning(desk.directory.path)
 
 
 async def _say(desk: Desk, request: PresenceRequest, timeout_s: int, reason: str) -> None:

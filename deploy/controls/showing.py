@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.text import Text
 
 from deploy.controls.desk import Issued
-from deploy.event_text import clock_text
+from deploy.event_text import clock_text, halt_place
 from deploy.terminal import console
-from events.control import EVERYTHING, Halt
+from events.control import Halt
 
 
 def show_issued(issued: Issued) -> None:
@@ -21,18 +21,25 @@ def show_issued(issued: Issued) -> None:
     console().print(text)
 
 
-def halt_name(halt: Halt) -> str:
-    """Return a halt's place as a person would say it: ``strategy KMP (operator)``."""
-    target = "" if halt.target == EVERYTHING else f" {halt.target}"
-    return f"{halt.scope.replace('_', '-')}{target} ({halt.trigger})"
-
-
 def show_halts(path: str, halts: tuple[Halt, ...]) -> None:
     """List the halts in force on a run."""
     out = console()
     if not halts:
         out.print(Text(f"{path}: no halt in force"))
     for halt in halts:
-        line = f"{path}: {halt_name(halt)} {halt.mode.replace('_', ' ')} since "
+        line = f"{path}: {halt_place(halt)}, {halt.mode.replace('_', ' ')} since "
         line += f"{clock_text(halt.since)} by {halt.issued_by}: {halt.reason}"
         out.print(Text(line, style="yellow"))
+
+
+def show_failed(failed: dict[str, str]) -> None:
+    """Name the runs where a command failed, and why."""
+    for path, reason in failed.items():
+        console().print(Text(f"{path}: failed: {reason}", style="red"))
+
+
+def show_stranger(target: str, *, stranger: bool) -> None:
+    """Warn that a halt concerns a name nobody has."""
+    if stranger:
+        text = f"{target} is no name that this run knows: is it spelt right?"
+        console().print(Text(text, style="red"))

@@ -26,23 +26,29 @@ import msgspec
 import structlog
 
 from bus import TimeSource
-from kis_gateway.broker import LEDGER_TOO_FAST, NOT_SENT, TOO_FAST, Refused, Unknown
+from kis_gateway.broker import (
+    LEDGER_TOO_FAST,
+    NO_TOKEN,
+    NOT_SENT,
+    TOKEN_REFUSALS,
+    TOO_FAST,
+    UNREACHABLE,
+    Refused,
+    Unknown,
+)
 from kis_gateway.client.answer import UNREADABLE
 from kis_gateway.client.auth import Credentials
 from kis_gateway.client.limiter import Grant, Limiter, Priority
 from kis_gateway.errors import AuthenticationFailed, InquiryFailed
 from kis_gateway.settings import Environment, KisSettings, Secret
 
-TOKEN_REFUSALS: Final = frozenset({"EGW00121", "EGW00122", "EGW00123"})
 CHECK_PREVIOUS: Final = frozenset({"EGW00301", "EGW00302"})
 QUERY_AGAIN: Final = frozenset({"EGW00316"})
 
 _GATEWAY: Final = "EGW"
 """Codes of KIS's gateway, which stands before the system that takes orders in."""
 
-UNREACHABLE: Final = "UNREACHABLE"
 EXPIRED: Final = "EXPIRED"
-NO_TOKEN: Final = "NO_TOKEN"  # noqa: S105 - an outcome code, no secret
 
 _ORDER_TIMEOUT: Final = 20.0  # paper answers after 5-8 s under load
 _INQUIRY_TIMEOUT: Final = 10.0

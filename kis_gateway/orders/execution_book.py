@@ -223,7 +223,7 @@ class ExecutionBook:
                 return self._found(execution, order, cause) if revived else []
             case OrderFilled():
                 execution.filled += event.quantity
-                return self._trim(execution, cause) if order.closed and not ended else []
+                return [] if ended else self._trim(execution, cause)
             case OrderClosed() | OrderRejected() if not ended:
                 return self._concluded(execution, order, event, cause)
         return []
@@ -254,7 +254,11 @@ class ExecutionBook:
         return actions
 
     def _trim(self, execution: Execution, cause: Cause) -> list[Action]:
-        """Return what takes back orders for more than is left, after shares were booked late."""
+        """Return what takes back orders for more than is left.
+
+        There are such after shares of an earlier order were booked late, be it that it had been
+        closed or that it was given up and found again.
+        """
         actions: list[Action] = []
         for order_id in tuple(execution.orders):
             planned, live = self._outstanding.planned(order_id), self._orders.order(order_id)

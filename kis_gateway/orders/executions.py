@@ -21,7 +21,7 @@ from events.trading import (
     Route,
     Side,
 )
-from kis_gateway.broker import NOT_SENT, THROTTLE_CODES
+from kis_gateway.broker import NOT_SENT, OUT_OF_REACH_CODES, THROTTLE_CODES
 from kis_gateway.orders.order_state import NOT_FOUND, Order
 
 _SECOND: Final = 1_000_000_000
@@ -68,8 +68,10 @@ class Execution(msgspec.Struct, kw_only=True):
 
     ``orders`` are the ids used so far, ``begun`` how many of them were written ahead. ``tries``
     counts the prices a sale has tried since its last slice was filled, ``reprices`` the orders that
-    replaced another. ``due`` is when a working sale is to be priced anew. ``verdict`` is the end
-    that a planned refusal leads to, ``withdrawn`` why nobody wants the execution any more.
+    replaced another, ``refusals`` those the broker has refused in a row, ``unreached`` those that
+    could not be brought to it in a row. ``due`` is when a working sale is to be priced anew.
+    ``verdict`` is the end that a planned refusal leads to, ``withdrawn`` why nobody wants the
+    execution any more.
     """
 
     intent: IntentSubmitted
@@ -82,6 +84,7 @@ class Execution(msgspec.Struct, kw_only=True):
     tries: int = 0
     reprices: int = 0
     refusals: int = 0
+    unreached: int = 0
     first_limit: int | None = None
     newest_limit: int | None = None
     due: int | None = None
@@ -119,6 +122,7 @@ class Execution(msgspec.Struct, kw_only=True):
     def accept(self, order: Order) -> None:
         """Take in that an order works from now on, or has worked for longer than is known."""
         self.phase = ExecutionPhase.WORKING
+        self.unreached = 0
         self.due = order.cancel_at
         if self.side is Side.SELL and self.route is not Route.NXT:
             # A sale may have waited to be sent; its lifetime is the time it can be executed in.
@@ -130,7 +134,8 @@ class Execution(msgspec.Struct, kw_only=True):
     ) -> None:
         """Take in that an order is over.
 
-        A refusal while the symbol is interrupted or halted says nothing about the order.
+        A refusal while the symbol is interrupted or halted says nothing about the order, nor does
+        one for want of a connection or a token.
         """
         self.phase = ExecutionPhase.BETWEEN
         if isinstance(event, OrderClosed):
@@ -146,6 +151,9 @@ class Execution(msgspec.Struct, kw_only=True):
         pause = _SECOND
         if resting:
             pause = _RESTING_PAUSE
+        elif event.code in OUT_OF_REACH_CODES:
+            pause = min(_SECOND << min(self.unreached, 10), _RESTING_PAUSE)
+            self.unreached += 1
         elif event.code not in _NO_VERDICT_OF_THE_BROKER:
             pause = min(_SECOND << min(self.refusals, 10), _LONGEST_PAUSE)
             self.refusals += 1

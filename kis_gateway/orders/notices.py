@@ -1,15 +1,16 @@
 """What notices of executions, withdrawals and refusals prove about our orders.
 
 Notices are fast and may be lost, repeated, late, or ahead of the answer they belong to. What always
-holds: a notice is booked only while everything booked of its order came by notice, so it can be no
-execution that an inquiry has already shown; whatever is doubtful is left to the next inquiry, which
-is then made at once. A notice whose order has no number yet waits for it; one of an order that
-nobody here placed waits in vain.
+holds: a notice is booked only while everything booked of its order came by notices to this process,
+so it can be no execution that an inquiry or a run before has already booked; whatever is doubtful
+is left to the next inquiry, which is then made at once. A notice whose order has no number yet
+waits for it; one of an order that nobody here placed waits in vain.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
@@ -30,7 +31,6 @@ from kis_gateway.orders.order_inquiry import closing, execution, refusal
 from kis_gateway.orders.order_state import CancelState, Order
 from kis_gateway.orders.order_writer import OrderWriter
 
-_SECOND: Final = 1_000_000_000
 _PARKED: Final = 1_000
 
 Notice = FillNotice | OrderNotice
@@ -54,11 +54,11 @@ class Notices:
         self._conditions = conditions
         self._listed = listed
         self._ask_now = ask_now
-        self._begun_at = time.now() // _SECOND * _SECOND
         self._received: asyncio.Queue[Notice] = asyncio.Queue(maxsize=_PARKED)
         self._matched: asyncio.Queue[Notice] = asyncio.Queue()
         self._parked: dict[str, list[Notice]] = {}
         self._counted: set[tuple[OrderId, int, int, int]] = set()
+        self._booked: defaultdict[OrderId, int] = defaultdict(int)
         writer.observe(self._observe)
 
     async def put(self, notice: Notice) -> None:
@@ -100,14 +100,15 @@ class Notices:
             self._park(notice.broker_order, notice)
             return
         key = order.order_id, notice.time, notice.quantity, notice.price
-        # The exchange stamps full seconds: an equal notice may be a second equal fill or a repeat,
-        # and one from before this process began may be booked already. The inquiry tells.
-        if key in self._counted or notice.time < self._begun_at:
+        # The exchange stamps full seconds: an equal notice may be a second equal fill or a repeat.
+        # The inquiry tells.
+        if key in self._counted:
             self._ask_now()
             return
         self._counted.add(key)
         booked = await self._writer.record(order.order_id, lambda now: self._execution(now, notice))
         if booked is not None:
+            self._booked[order.order_id] += notice.quantity
             await self._listed.report_late(booked)
             await self._listed.follow(order.order_id, None)
             return
@@ -120,7 +121,9 @@ class Notices:
 
     def _execution(self, order: Order | None, notice: FillNotice) -> OrderEvent | None:
         assert order is not None
-        if order.noticed_quantity != order.filled_quantity or notice.quantity > order.remaining:
+        if self._booked[order.order_id] != order.filled_quantity:
+            return None
+        if notice.quantity > order.remaining:
             return None
         if order.state in (OrderState.REJECTED, OrderState.FILLED):
             return None
@@ -170,4 +173,6 @@ class Notices:
         # Proof only when executed and withdrawn shares add up; else a fill is still on its way.
         if order.over or order.filled_quantity + notice.quantity != order.quantity:
             return None
+        if order.state is OrderState.FILLED:
+            return None  # Nothing was left to withdraw; what books its last fill closes it.
         return closing(order, OrderState.CANCELLED, at=self._time.now(), reason="notice")

@@ -24,7 +24,6 @@ from events.trading import (
     CancelSubmitting,
     CancelUnknown,
     FillCorrected,
-    FillSource,
     OrderAccepted,
     OrderClosed,
     OrderEvent,
@@ -59,9 +58,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One order as its events describe it. Won, shares, ns UTC.
 
     The ticket (``strategy`` … ``cancel_at``) is known from ``OrderSubmitting`` on. ``submitted_at``
-    and ``unknown_at`` are the ``at`` of those events, ``noticed_quantity`` is the part of
-    ``filled_quantity`` that came by notice, ``closed`` is set by ``OrderClosed``. ``accepted_at``
-    is when the broker answered, 0 for an adopted order, which has worked for longer than is known.
+    and ``unknown_at`` are the ``at`` of those events, ``closed`` is set by ``OrderClosed``.
+    ``accepted_at`` is when the broker answered, 0 for an adopted order, which has worked for longer
+    than is known.
     ``given_up_at`` is when the order was rejected as not found, 0 when it never was.
     ``cancel_throttled`` says that the newest cancel was refused only for coming too fast.
     ``corrections`` counts the corrections of ``filled_amount``.
@@ -86,7 +85,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     branch: str = ""
     filled_quantity: int = 0
     filled_amount: int = 0
-    noticed_quantity: int = 0
     corrections: int = 0
     cancel: CancelState = CancelState.NONE
     cancel_attempts: int = 0
@@ -273,13 +271,11 @@ def _filled(order: Order, event: OrderFilled) -> Order:
         state = order.state
     else:
         state = _PARTIAL
-    noticed = event.quantity if event.source is FillSource.NOTICE else 0
     return msgspec.structs.replace(
         order,
         state=state,
         filled_quantity=total,
         filled_amount=order.filled_amount + event.amount,
-        noticed_quantity=order.noticed_quantity + noticed,
     )
 
 

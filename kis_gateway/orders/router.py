@@ -6,7 +6,8 @@ appended unless the log shows that somebody has done so.
 
 Start-up is recovery: the session's log is read to its head without sending anything; an order that
 was being sent when its process died becomes unknown; what was decided and not yet begun is then
-begun, an entry only if its time has not passed.
+begun, an entry only if its time has not passed. Entries wait besides for what came onto the log
+meanwhile: they may have been withdrawn there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 import structlog
 
 from bus import AppendConflict, IdentityReused, Log, Recorded, TimeSource, WallClock, entry
-from events import Delivery, codec, subjects
+from events import Delivery, codec
 from events.errors import CodecError
 from events.market import SessionOpened
 from events.ops import EventSetAside
@@ -105,10 +106,9 @@ class Router:
         self._cancels = CancelSender(
             time=time, broker=broker, writer=writer, lease=lease, look=look
         )
-        self._wanted = tuple(
-            subjects.subject(log.account, topic.removesuffix("*")) for topic in self.topics
-        )
         self._group: asyncio.TaskGroup | None = None
+        self._came_meanwhile = head
+        self._level = asyncio.Event()
         self._logger = structlog.get_logger().bind(service="router")
         self.position = opening - 1
         """Last sequence dealt with."""
@@ -134,26 +134,26 @@ class Router:
         """
         async with asyncio.TaskGroup() as group:
             self._group = group
-            # Everything: a server that has to match a dozen filters hands out a seventh as many
-            # entries a second, and what is not wanted is a small part.
             async with self._log.read(
                 after=self._opening - 1,
+                topics=self.topics,
                 unhurried=("market.trade", "market.quote"),
             ) as reader:
                 while not stop.is_set():
                     for recorded in await reader.batch(_WAIT):
                         await self._take(recorded)
+                    if self.caught_up.is_set() and self.position >= self._came_meanwhile:
+                        self._level.set()
                     self.pending = reader.pending
                     self._on_progress()
             self._orders.stopping = True
+            self._level.set()
             if self._first_look is not None:
                 self._first_look.end()
 
     async def _take(self, recorded: Recorded) -> None:
         live = self.caught_up.is_set()
         self.position = recorded.sequence
-        if not recorded.subject.startswith(self._wanted):
-            return
         try:
             event = codec.decode(recorded.payload)
         except CodecError as error:
@@ -192,6 +192,7 @@ class Router:
             await self._writer.record(order.order_id, self._interrupted)
             await self._writer.record(order.order_id, self._cancel_interrupted)
             await self._writer.record(order.order_id, self._completed)
+        self._came_meanwhile = (await self._log.info()).last_sequence
         outstanding = self._core.outstanding()
         self._logger.info("caught_up", position=self.position, outstanding=len(outstanding))
         self.caught_up.set()
@@ -227,8 +228,11 @@ class Router:
         self._group.create_task(self._perform(action))
 
     async def _perform(self, action: Action) -> None:
-        if isinstance(action, Submit) and not await self._compared(action):
-            return
+        if isinstance(action, Submit):
+            if action.expires_at is not None:
+                await self._level.wait()
+            if not await self._compared(action):
+                return
         await self._lease.ensure()
         match action:
             case Submit():
@@ -273,7 +277,9 @@ class Router:
 
     def _after_event(self, order: Order, event: OrderEvent) -> None:
         """Begin the exits that waited for an order to become known."""
-        if not self.caught_up.is_set() or order.state is OrderState.UNKNOWN:
+        if not self.caught_up.is_set() or self._orders.stopping:
+            return
+        if order.state is OrderState.UNKNOWN:
             return
         if isinstance(event, OrderAccepted | OrderRejected) and order.symbol is not None:
             for action in self._core.outstanding():

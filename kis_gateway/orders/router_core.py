@@ -50,6 +50,13 @@ from kis_gateway.orders.routing import Venues
 __all__ = ["Action", "Cancel", "End", "Hold", "Refuse", "RouterCore", "Submit"]
 
 
+_SELLS: Final = "sells"
+"""Fact of a cancel that concerns the strategy's sales at a limit as well as its buys.
+
+Sales without a limit of their own go on: they are on their way out at any price.
+"""
+
+
 class RouterCore:
     """Follows one session's log and says what to do."""
 
@@ -174,7 +181,10 @@ class RouterCore:
             case IntentKind.REDUCE:
                 return self._book.begin(cause, intent, Side.SELL, decision.quantity)
             case IntentKind.CANCEL_ORDERS:
-                return self._withdraw_buys(intent, cause)
+                actions = self._withdraw_buys(intent, cause)
+                if intent.facts.get(_SELLS) is True:
+                    actions += self._withdraw_waiting_sales(intent, cause)
+                return actions
             case IntentKind.SET_TARGET:
                 order = order_id(intent.intent_id, 1)
                 reason = "this router executes entries, reductions, exits and cancels"
@@ -202,6 +212,20 @@ class RouterCore:
                 actions += self._book.withdraw_loose(order, reason)
         return actions
 
+    def _withdraw_waiting_sales(self, intent: IntentSubmitted, cause: Cause) -> list[Action]:
+        """Return what ends the sales of an intent's strategy that name a limit in its symbol."""
+        reason = f"{intent.kind}: {intent.reason}"
+        actions: list[Action] = []
+        for execution in self._book.records.active():
+            wish = execution.intent
+            if (
+                execution.side is Side.SELL
+                and wish.limit_price is not None
+                and (wish.strategy, wish.symbol) == (intent.strategy, intent.symbol)
+            ):
+                actions += self._book.withdraw(execution, reason, cause)
+        return actions
+
     # -- ends ------------------------------------------------------------------------------------
 
     def _on_ended(self, cause: Cause, event: ExecutionEnded) -> Sequence[Action]:
@@ -209,6 +233,8 @@ class RouterCore:
         return ()
 
     def _on_cancel_requested(self, cause: Cause, request: CancelRequested) -> Sequence[Action]:
+        # Dated by the market: an operator's clock may be wrong, and orders set others' time.
+        cause = Cause(cause.sequence, self._watch.now)
         reason = f"{request.issued_by}: {request.reason}"
         actions: list[Action] = []
         for execution in self._book.records.active():

@@ -19,6 +19,7 @@ from risk.guard.market import Market
 from risk.guard.settings import GuardSettings
 
 SECOND: Final = 1_000_000_000
+_CONTROL_TOPIC: Final = "trading.control"
 
 Facts = dict[str, int | float | str | bool | None]
 
@@ -50,9 +51,14 @@ class Desk:
         self._outputs: list[Event] = []
 
     def begin(self, delivery: Delivery) -> None:
-        """Let what follows be caused by an entry."""
-        self.at, self.cause = delivery.event.at, delivery.sequence
-        # An operator's clock may be ahead of the tape; an intent must outlive both when it is new.
+        """Let what follows be caused by an entry, and be dated by it.
+
+        What an operator orders is dated by the market instead: the other clock may be wrong, and
+        gate and router take over what an intent says.
+        """
+        self.cause = delivery.sequence
+        controlled = delivery.event.topic == _CONTROL_TOPIC
+        self.at = self.market.now if controlled else delivery.event.at
         self._latest = max(self._latest, self.at)
         self._outputs = []
 

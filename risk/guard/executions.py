@@ -44,12 +44,16 @@ SIDES: Final = {
 
 
 class _Execution(msgspec.Struct):
-    """``allowed`` is ``None`` until the gate has decided, ``asked`` for everything there is."""
+    """``allowed`` is ``None`` until the gate has decided, ``asked`` for everything there is.
+
+    ``limit`` is the worst price in won that the intent accepts, ``None`` for any.
+    """
 
     intent_id: IntentId
     owner: Owner
     side: Side
     asked: int | None
+    limit: int | None
     allowed: int | None = None
     filled: int = 0
 
@@ -95,6 +99,19 @@ class Executions:
         selling += sum(left for _, left in self._stragglers(owner, Side.SELL))
         return selling >= quantity
 
+    def waiting(self, owner: Owner, price: int | None) -> list[str]:
+        """Return the sales whose limit may not be reached at ``price`` won, the last one known.
+
+        A sale at the last price itself may wait as well. Without a price every limit may.
+        """
+        return [
+            execution.intent_id
+            for execution in self._by_owner.get((owner, Side.SELL), {}).values()
+            if execution.limit is not None
+            and (price is None or execution.limit >= price)
+            and execution.filled != execution.allowed
+        ]
+
     def buys(self, owner: Owner) -> list[str]:
         """Return the buys that the gate let through and that may still trade.
 
@@ -119,7 +136,7 @@ class Executions:
         if side is None:
             return
         owner = (intent.strategy, intent.symbol)
-        execution = _Execution(intent.intent_id, owner, side, intent.quantity)
+        execution = _Execution(intent.intent_id, owner, side, intent.quantity, intent.limit_price)
         self._alive[intent.intent_id] = execution
         self._by_owner.setdefault((owner, side), {})[intent.intent_id] = execution
 

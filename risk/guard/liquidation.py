@@ -7,32 +7,23 @@ while it works; FLATTEN sells every share in its scope, attempt after attempt, u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import msgspec
-
 from events import EXTERNAL
 from events.control import Halt, HaltMode
-from risk.guard.desk import Desk, Facts, Sale, pause
+from risk.guard.desk import Desk, Facts, Sale
 from risk.guard.executions import Owner
-from risk.guard.intents import LIQUIDATE, WITHDRAW
+from risk.guard.intents import LIQUIDATE
+from risk.guard.withdrawals import WaitingSales, Withdrawals
 from risk.halts import Halts, reaches
-
-
-class _Withdrawal(msgspec.Struct):
-    """How often a buy was asked to be withdrawn, and when to ask again (ns UTC)."""
-
-    attempts: int = 0
-    due_at: int = 0
 
 
 class Liquidation:
     """Acts on the halts in force, owner by owner."""
 
-    def __init__(self, desk: Desk, halts: Halts) -> None:
+    def __init__(self, desk: Desk, halts: Halts, waiting: WaitingSales) -> None:
         self._desk = desk
         self._halts = halts
-        self._withdrawals: dict[Owner, dict[str, _Withdrawal]] = {}
+        self._waiting = waiting
+        self._buys = Withdrawals(desk)
         self._sales: dict[Owner, Sale] = {}
 
     def withdraw(self, owner: Owner) -> None:
@@ -40,14 +31,9 @@ class Liquidation:
         buys = self._desk.executions.buys(owner)
         halt = self._concerning(owner, HaltMode.REDUCE_ONLY) if buys else None
         if halt is None:
-            self._withdrawals.pop(owner, None)
+            self._buys.ask(owner, (), "", {})
             return
-        known = self._withdrawals.get(owner, {})
-        asked = {buy: known.get(buy) or _Withdrawal() for buy in buys}
-        self._withdrawals[owner] = asked
-        now = self._desk.market.now
-        if any(withdrawal.due_at <= now for withdrawal in asked.values()):
-            self._ask_to_withdraw(owner, tuple(asked.values()), halt)
+        self._buys.ask(owner, buys, _reason(halt), {**_facts(halt), "buys": len(buys)})
 
     def flatten(self, owner: Owner) -> None:
         """Sell all of an owner's shares if a halt asks for it, until none is left."""
@@ -59,30 +45,13 @@ class Liquidation:
         if halt is None:
             self._sales.pop(owner, None)
             return
+        self._waiting.withdraw(owner, _reason(halt), _facts(halt))
         sale = self._sales.setdefault(owner, Sale())
         if desk.sold_already(owner):
             return
         desk.lapsed(sale)
         if desk.may_sell(owner, sale):
             desk.sell(LIQUIDATE, owner, sale, _reason(halt), _facts(halt))
-
-    def _ask_to_withdraw(
-        self, owner: Owner, withdrawals: Sequence[_Withdrawal], halt: Halt
-    ) -> None:
-        desk = self._desk
-        for withdrawal in withdrawals:
-            withdrawal.attempts += 1
-            withdrawal.due_at = desk.market.now + pause(
-                desk.settings.withdraw_backoff_sec, withdrawal.attempts
-            )
-        desk.ask(
-            WITHDRAW,
-            owner,
-            quantity=None,
-            attempt=max(withdrawal.attempts for withdrawal in withdrawals),
-            reason=_reason(halt),
-            facts={**_facts(halt), "buys": len(withdrawals)},
-        )
 
     def _concerning(self, owner: Owner, least: HaltMode) -> Halt | None:
         """Return the first halt in force that concerns an owner and goes far enough."""

@@ -29,11 +29,10 @@ _EXECUTING: Final = (Phase.CONTINUOUS, Phase.CLOSING_AUCTION)
 
 
 class Print(msgspec.Struct, frozen=True):
-    """The last trade of a symbol: price in won, the exchange's time, when it arrived (ns UTC)."""
+    """The last trade of a symbol: price in won and the exchange's time (ns UTC)."""
 
     price: int
     time: int
-    seen_at: int
 
 
 class Market:
@@ -47,6 +46,7 @@ class Market:
         """Since when there is continuous trading (ns UTC), ``None`` outside of it."""
         self._max_age = max_age
         self._last: dict[Symbol, Print] = {}
+        self._fresh_at: dict[Symbol, int] = {}
         self._halted: dict[Symbol, int] = {}
 
     def clock(self, event: ClockTick | PhaseChanged) -> None:
@@ -64,13 +64,17 @@ class Market:
         if not frame.trades:
             return None
         last = frame.trades[-1]
-        self._last[frame.symbol] = Print(last.price, last.time, self.now)
+        self._last[frame.symbol] = Print(last.price, last.time)
         halted_at = self._halted.get(frame.symbol)
         # A trade of a later second than the halt: it is over, whether its end was heard or not.
         if halted_at is not None and last.time > halted_at:
             del self._halted[frame.symbol]
         oldest = self.now - self._max_age
-        return min((trade.price for trade in frame.trades if trade.time >= oldest), default=None)
+        fresh = [trade.price for trade in frame.trades if trade.time >= oldest]
+        if not fresh:
+            return None
+        self._fresh_at[frame.symbol] = self.now
+        return min(fresh)
 
     def operation(self, event: MarketOperation) -> None:
         """Take in whether the exchange lets a symbol trade; other venues say nothing about KRX."""
@@ -93,6 +97,10 @@ class Market:
     def last(self, symbol: Symbol) -> Print | None:
         """Return the symbol's last trade, ``None`` before the first of the session."""
         return self._last.get(symbol)
+
+    def fresh_at(self, symbol: Symbol) -> int:
+        """Return when a fresh trade of the symbol arrived last (ns UTC), 0 before the first."""
+        return self._fresh_at.get(symbol, 0)
 
     def price(self, symbol: Symbol) -> int | None:
         """Return the symbol's price of now in won, ``None`` when its last trade is too old."""

@@ -49,6 +49,7 @@ from risk.guard.executions import Owner
 from risk.guard.liquidation import Liquidation
 from risk.guard.settings import SERVICE, GuardSettings, settings_of
 from risk.guard.stops import Stops
+from risk.guard.withdrawals import WaitingSales
 from risk.halts import Halts
 
 
@@ -84,8 +85,9 @@ class Guard:
         self._opening: int | None = None
         self._desk = Desk(session, settings)
         self._halts = Halts(session.halts)
-        self._stops = Stops(self._desk)
-        self._liquidation = Liquidation(self._desk, self._halts)
+        waiting = WaitingSales(self._desk)
+        self._stops = Stops(self._desk, waiting)
+        self._liquidation = Liquidation(self._desk, self._halts, waiting)
         halts, order = self._on_halt, self._on_order
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             TradeFrame: self._on_trades,

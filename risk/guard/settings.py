@@ -17,10 +17,10 @@ class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Times of the guard, all in seconds of the log's clock.
 
     ``exit_backoff_sec`` are the waits after the first, second … sale that left shares over, and
-    ``withdraw_backoff_sec`` those between requests to withdraw a buy that still works; the last one
-    repeats. A trade older than ``price_max_age_sec`` when it arrives sets no stop off. A stop whose
-    symbol has not traded for ``silent_after_sec`` is reported. ``intent_lifetime_sec`` is how late
-    an intent may still be submitted after the guard was down.
+    ``withdraw_backoff_sec`` those between requests to withdraw an order that still works; the last
+    one repeats. A trade older than ``price_max_age_sec`` when it arrives sets no stop off. A stop
+    without a fresh trade for ``silent_after_sec`` is reported. ``intent_lifetime_sec`` is how
+    late an intent may still be submitted after the guard was down.
     """
 
     exit_backoff_sec: tuple[int, ...] = (1, 2, 5, 10, 30)

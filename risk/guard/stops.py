@@ -5,8 +5,9 @@
     MISSING        └─▶ WAITING ┴─▶ FAILED
 
 What always holds: a stop works without its strategy; once triggered, the way out is gone to the
-end, whatever the price does next; nothing is asked while somebody already sells everything. WAITING
-lasts while the market does not execute; from FAILED another attempt follows.
+end, whatever the price does next; nothing is sold while somebody already sells everything, and a
+sale that waits at a limit for a better price is withdrawn. WAITING lasts while the market does not
+execute; from FAILED another attempt follows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from risk.guard.allocations import Allocation, is_strategy
 from risk.guard.desk import SECOND, Desk, Facts, Sale
 from risk.guard.executions import Owner
 from risk.guard.intents import STOP
+from risk.guard.withdrawals import WaitingSales
 
 _SELLING: Final = (
     StopState.TRIGGERED,
@@ -51,8 +53,9 @@ class _Watch(msgspec.Struct):
 class Stops:
     """Watches the stops of all strategies' shares."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, waiting: WaitingSales) -> None:
         self._desk = desk
+        self._waiting = waiting
         self._watches: dict[Owner, _Watch] = {}
 
     def trades(self, symbol: Symbol, lowest: int | None) -> None:
@@ -61,7 +64,7 @@ class Stops:
             watch = self._watches.get(owner)
             if watch is None:
                 continue
-            if watch.silent:
+            if watch.silent and lowest is not None:
                 watch.silent = False
                 self._write(owner, watch, StopState.ACTIVE, "it trades again")
             if lowest is not None and watch.stop is not None and lowest <= watch.stop:
@@ -87,7 +90,7 @@ class Stops:
             self._sell(owner, watch)
 
     def listen(self, owners: Iterable[Owner]) -> None:
-        """Report stops whose symbol has not traded for long: nothing can set them off."""
+        """Report stops without a fresh trade for long: nothing can set them off."""
         market, limit = self._desk.market, self._desk.settings.silent_after_sec
         for owner in owners:
             watch = self._watches.get(owner)
@@ -95,11 +98,10 @@ class Stops:
                 continue
             if market.trading_since is None or not market.executes(owner[1]):
                 continue
-            last = market.last(owner[1])
-            heard = max(watch.since, market.trading_since, 0 if last is None else last.seen_at)
+            heard = max(watch.since, market.trading_since, market.fresh_at(owner[1]))
             if market.now - heard >= limit * SECOND:
                 watch.silent = True
-                self._write(owner, watch, StopState.ACTIVE, f"no trade seen for {limit} s")
+                self._write(owner, watch, StopState.ACTIVE, f"no fresh trade for {limit} s")
 
     def _watch(self, owner: Owner, allocation: Allocation, watch: _Watch) -> None:
         stop = allocation.stop
@@ -116,11 +118,15 @@ class Stops:
         price = self._desk.market.price(owner[1])
         if watch.hit is None and price is not None and price <= stop:
             watch.hit = price
-        if watch.hit is not None and not self._desk.sold_already(owner):
+        if watch.hit is None:
+            return
+        if not self._desk.sold_already(owner) or self._waiting.any(owner):
             self._write(owner, watch, StopState.TRIGGERED, watch.kind)
 
     def _sell(self, owner: Owner, watch: _Watch) -> None:
         desk, sale = self._desk, watch.sale
+        facts: Facts = {"stop": watch.stop, "hit": watch.hit, "generation": watch.generation}
+        self._waiting.withdraw(owner, watch.kind, facts)
         if desk.sold_already(owner):
             return
         fate = desk.lapsed(sale)
@@ -131,7 +137,6 @@ class Stops:
                 self._write(owner, watch, StopState.WAITING, f"{desk.market.phase}: no execution")
             return
         if desk.may_sell(owner, sale):
-            facts: Facts = {"stop": watch.stop, "hit": watch.hit, "generation": watch.generation}
             desk.sell(STOP, owner, sale, watch.kind, facts)
             self._write(owner, watch, StopState.SUBMITTED, watch.kind)
 

@@ -316,8 +316,9 @@ class KmpProcessor:
 
     def _on_reallocation(self, event: control.SharesReallocated) -> None:
         desk = self._desk
-        if desk.book.reallocate(event):
-            desk.clock.advance(event.at)
+        # An operator's clock dates nothing here: it may be wrong, and time never goes back.
+        desk.at = desk.clock.now
+        if desk.book.reallocate(event, desk.at):
             self._positions.on_reallocation(self._universe.setup(event.symbol))
 
     # --- reporting ---

@@ -41,6 +41,8 @@ class OwnBook:
             for opening in session.allocations
             if opening.strategy == strategy and opening.quantity > 0
         }
+        self._missing: dict[Symbol, int] = {}
+        """Shares by which the strategy's allocation of a symbol is below nothing."""
         self._seen: dict[OrderId, int] = {}
         self._corrected: dict[OrderId, int] = {}
 
@@ -48,7 +50,7 @@ class OwnBook:
         """Apply a fill; return whether it was new and of this strategy.
 
         A sell takes its share of the cost in proportion, rounded down. A sell of more than the
-        strategy holds empties the position: the surplus is not the strategy's to book.
+        strategy holds empties the position; shares that come in later make up for the rest first.
         """
         if event.strategy != self.strategy:
             return False
@@ -61,15 +63,15 @@ class OwnBook:
             self._take(event.symbol, event.quantity)
         return True
 
-    def reallocate(self, event: SharesReallocated) -> bool:
-        """Apply a change of owner; return whether the strategy gave or was given shares.
+    def reallocate(self, event: SharesReallocated, now: int) -> bool:
+        """Apply a change of owner at ``now`` (ns UTC); return whether it concerned the strategy.
 
         Shares received cost what the event says, shares given take their part of the cost along.
         """
         if event.source == self.strategy:
             self._take(event.symbol, event.quantity)
         elif event.target == self.strategy:
-            self._add(event.symbol, event.quantity, event.cost, event.at)
+            self._add(event.symbol, event.quantity, event.cost, now)
         else:
             return False
         return True
@@ -90,18 +92,23 @@ class OwnBook:
         return True
 
     def _add(self, symbol: Symbol, quantity: int, cost: int, at: int) -> None:
+        missing = self._missing.pop(symbol, 0)
+        if missing >= quantity:
+            self._missing[symbol] = missing - quantity
+            return
+        cost -= cost * missing // quantity
         position = self.positions.get(symbol)
         if position is None:
             position = self.positions[symbol] = Position(0, 0, at)
-        position.quantity += quantity
+        position.quantity += quantity - missing
         position.cost += cost
 
     def _take(self, symbol: Symbol, quantity: int) -> None:
         position = self.positions.get(symbol)
-        if position is None:
-            return
-        if quantity >= position.quantity:
-            del self.positions[symbol]
+        if position is None or quantity >= position.quantity:
+            self.positions.pop(symbol, None)
+            held = 0 if position is None else position.quantity
+            self._missing[symbol] = self._missing.get(symbol, 0) + quantity - held
         else:
             position.cost -= position.cost * quantity // position.quantity
             position.quantity -= quantity

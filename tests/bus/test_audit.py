@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
 
-from bus import Entry, MemoryLog, audit_log, entry, run_auditor
+from bus import Entry, MemoryLog, Recorded, audit, audit_log, entry, run_auditor
 from events import AccountId
 from events.market import ClockTick, Phase
 
@@ -114,3 +116,34 @@ async def test_an_undecodable_entry_is_sealed_like_any_other() -> None:
     report = await audit_log(log)
     assert report.flaws == ()
     assert report.sealed >= 25
+
+
+class _SilentReader:
+    """Entries are waiting and none comes: the server has gone."""
+
+    pending = 3
+
+    async def batch(self, wait: float) -> list[Recorded]:
+        """Wait for nothing."""
+        await asyncio.sleep(0.01)
+        return []
+
+
+class _GoneLog(MemoryLog):
+    """A log whose server has ended."""
+
+    @asynccontextmanager
+    async def read(self, **_: Any) -> AsyncIterator[Any]:  # type: ignore[override]  # never read
+        """Return a reader that gets nothing."""
+        yield _SilentReader()
+
+
+async def test_an_auditor_whose_log_has_gone_ends_when_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process left over from a run that died must not ask a dead server for ever."""
+    monkeypatch.setattr(audit, "_ENDING_PATIENCE", 0.1)
+    stop = asyncio.Event()
+    stop.set()
+    gone: Any = _GoneLog(AccountId("demo"))
+    await asyncio.wait_for(run_auditor(gone, stop=stop), 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -177,17 +176,15 @@ async def test_a_server_that_restarts_costs_nothing(own_server: NatsServer, loss
     await log.close()
 
 
-async def test_recording_costs_the_feed_about_a_microsecond(
+async def test_a_burst_is_recorded_without_a_wait_between_two_frames(
     stream_log: JetStreamLog, losses: Losses
 ) -> None:
-    """Generous here, because the machine is shared; the figure is measured by the benchmark."""
+    """The feed hands frames over and goes on; all of them are stored in the end."""
     payload = bytes(270)
     async with recorder(stream_log, losses) as raw:
-        begun = time.perf_counter()
         for n in range(20_000):
             raw.record("ws", n, payload)
-        spent = time.perf_counter() - begun
-    assert spent / 20_000 < 20e-6
+        assert raw.stored == 0  # nothing else has had a turn yet
     assert raw.stored == 20_000
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bus import Divergence, Entry, Log, MemoryLog, entry, rederive, run_processor
 from events import AccountId, Delivery, Event, IntentId, StrategyId, Symbol, TradingDate, codec
+from events.control import HaltMode, HaltScope, HaltSet
 from events.market import ClockTick, Phase, SessionOpened
 from events.ops import DivergenceFound, EventSetAside
 from events.trading import (
@@ -46,7 +47,7 @@ class EveryFifth:
     """A processor that wants something on every fifth tick it has seen."""
 
     name = "fifth"
-    inputs = ("market.clock",)
+    inputs = ("market.clock", "trading.control")
     outputs = ("trading.intent.*",)
 
     def __init__(self, *, quantity: int = 1) -> None:
@@ -57,8 +58,8 @@ class EveryFifth:
         return isinstance(event, IntentSubmitted)
 
     def handle(self, delivery: Delivery) -> Sequence[Event]:
-        self.seen += 1
-        if self.seen % 5:
+        self.seen += isinstance(delivery.event, ClockTick)
+        if self.seen % 5 or not isinstance(delivery.event, ClockTick):
             return ()
         return (
             IntentSubmitted(
@@ -129,6 +130,22 @@ async def test_an_intent_whose_time_has_passed_is_logged_as_expired() -> None:
     assert first.intent.intent_id == "i5"
     assert first.at == 36 * SECOND
     assert isinstance(second, IntentSubmitted)
+
+
+async def test_an_operators_clock_that_runs_ahead_expires_no_intent() -> None:
+    """What is due is told by the tape; an exit must not wait for it to catch up with a halt."""
+    log = await a_log(4)
+    halt = HaltSet(
+        at=3_600 * SECOND,
+        issued_by="operator",
+        reason="test",
+        scope=HaltScope.STRATEGY,
+        target="KPR",
+        mode=HaltMode.NO_ENTRIES,
+    )
+    await log.append([entry(log.account, halt), entry(log.account, tick(5))])
+    await run_until(log, lambda: len(outputs(log)) == 1)
+    assert isinstance(outputs(log)[0], IntentSubmitted)
 
 
 async def test_expired_intents_verify() -> None:

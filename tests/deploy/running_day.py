@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import time as clock_time
 from pathlib import Path
 from typing import Any
 
 import httpx
+from typer.testing import CliRunner
 
-from bus import SharedTime
+from bus import SharedTime, entry
+from deploy.cli import app
 from deploy.data_directory import DataDirectory
 from deploy.demo_setup import DEFAULT_DAY
+from deploy.log_access import open_log, read_to_head
+from events import Event, codec
 from events.calendar import instant, session
 
 _PATIENCE = 120.0
@@ -32,6 +38,7 @@ class RunningDay:
         self.path = folder / "run"
         command = [sys.executable, "-m", "deploy", "demo", "--json", "--symbols", str(symbols)]
         command += ["--speed", str(speed), "--data-dir", str(self.path)]
+        self._threads = ThreadPoolExecutor(1)
         self._errors = (folder / "demo.err").open("wb")
         self._demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._errors)
         self.until((self.path / "run" / "clock").exists)
@@ -53,23 +60,39 @@ class RunningDay:
         self.until(lambda: self.clock.now() >= at)
 
     def kst(self, *arguments: str) -> tuple[int, Any]:
-        """Run a command on this run; return its exit status and its JSON answer."""
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "deploy",
-                *arguments,
-                "--data-dir",
-                str(self.path),
-                "--json",
-            ],
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-        assert done.stdout, done.stderr.decode()
-        return done.returncode, json.loads(done.stdout)
+        """Run a command on this run; return its exit status and its JSON answer.
+
+        It runs in this process, in a thread of its own as its own event loop needs, and costs no
+        start of an interpreter.
+        """
+        words = [*arguments, "--data-dir", str(self.path), "--json"]
+        done = self._threads.submit(CliRunner().invoke, app, words).result(_PATIENCE)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        assert done.stdout, done.stderr
+        return done.exit_code, json.loads(done.stdout)
+
+    def process(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a command on this run as a process of its own."""
+        command = [sys.executable, "-m", "deploy", *arguments, "--data-dir", str(self.path)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def events(self, topic: str) -> list[Event]:
+        """Return what the log holds on a topic now."""
+        return self._threads.submit(asyncio.run, self._read(topic)).result(_PATIENCE)
+
+    async def _read(self, topic: str) -> list[Event]:
+        found: list[Event] = []
+        async with open_log(self.directory) as log:
+            await read_to_head(log, lambda each: found.append(codec.decode(each.payload)), (topic,))
+        return found
+
+    def append(self, event: Event) -> None:
+        """Put an event on the log, as a service of the run would."""
+        self._threads.submit(asyncio.run, self._append(event)).result(_PATIENCE)
+
+    async def _append(self, event: Event) -> None:
+        async with open_log(self.directory) as log:
+            await log.append([entry(log.account, event)])
 
     def exchange(self) -> Any:
         """Return everything the simulated exchange knows."""
@@ -94,7 +117,9 @@ class RunningDay:
         return {name: each["quantity"] for name, each in holdings.items() if each["quantity"]}
 
     def end(self) -> None:
-        """End the day before its time."""
+        """End the day before its time; once it has ended nothing happens."""
+        if self._demo.poll() is not None:
+            return
         self._demo.send_signal(signal.SIGINT)
         try:
             self._demo.communicate(timeout=60)

@@ -259,6 +259,26 @@ def test_a_late_acknowledgement_does_not_undo_a_fill() -> None:
     assert summary.orders == {"filled": 1}
 
 
+def test_shares_found_after_the_end_of_an_order_do_not_reopen_it() -> None:
+    """A late execution of a cancelled order is booked, and nothing works again."""
+    ended = OrderClosed(
+        at=1,
+        order_id=OrderId("A"),
+        state=OrderState.CANCELLED,
+        filled_quantity=0,
+        reason="cancelled",
+    )
+    summary = fold(
+        [
+            submitting("A", Side.BUY, 10),
+            ended,
+            filled("A", Side.BUY, 4, 70_000, cumulative=4),
+        ]
+    )
+    assert summary.orders == {"cancelled": 1}
+    assert summary.fills == 1
+
+
 def test_decisions_are_counted_with_the_check_that_stopped_them() -> None:
     """Two intents rejected by one check, one deferred by another, one approved."""
     summary = fold(

@@ -64,15 +64,15 @@ def test_only_the_exchange_cannot_be_started_again(directory: DataDirectory) -> 
 
 
 def test_the_log_starts_first_and_so_stops_last(directory: DataDirectory) -> None:
-    """Services stop in the reverse order of their start."""
+    """Services stop in the reverse order of their start: who decides outlives who writes."""
     assert [spec.name for spec in services(directory)] == [
         "nats",
         "postgres",
         "simulator",
-        "gateway",
         "risk",
         "guard",
         "kmp",
+        "gateway",
         "projector",
         "auditor",
     ]

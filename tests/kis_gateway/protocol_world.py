@@ -20,6 +20,7 @@ from bus import (
     IdentityReused,
     Lease,
     LeaseLost,
+    LogIdentity,
     ManualTime,
     MemoryLog,
     Recorded,
@@ -360,7 +361,14 @@ class View:
 
     def _approved(self, sequence: int, wish: IntentSubmitted, quantity: int) -> None:
         if wish.kind is IntentKind.CANCEL_ORDERS:
-            self._withdrawn(sequence, lambda each: is_buy(each) and each.symbol == wish.symbol)
+            sells = wish.facts.get("sells") is True
+            self._withdrawn(
+                sequence,
+                lambda each: (
+                    each.symbol == wish.symbol
+                    and (is_buy(each) or (sells and each.limit_price is not None))
+                ),
+            )
             return
         if wish.kind is IntentKind.EXIT:
             self._withdrawn(sequence, lambda each: is_buy(each) and each.symbol == wish.symbol)
@@ -529,6 +537,10 @@ class GatedLog(MemoryLog):
     async def last(self, topic: str) -> Recorded | None:
         await self._process.awake.wait()
         return await self._shared.last(topic)
+
+    async def info(self) -> LogIdentity:
+        await self._process.awake.wait()
+        return await self._shared.info()
 
 
 class GatedReader(MemoryReader):

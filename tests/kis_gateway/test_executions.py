@@ -327,6 +327,20 @@ def test_a_sale_that_only_did_not_leave_is_ordered_again_however_often(code: str
     assert len(exchange.working) == 1
 
 
+@pytest.mark.invariant(1)
+@pytest.mark.parametrize("code", ["UNREACHABLE", "NO_TOKEN", "EGW00121"])
+def test_a_sale_is_tried_again_as_it_is_until_the_broker_can_be_reached(code: str) -> None:
+    """The broker has judged nothing: after 1, 2, 4 and 8 seconds, and no worse price for it."""
+    exchange = market()
+    exchange.refusals = [code] * 7
+    exchange.allow(leaving())
+    exchange.say(*(tick(NOW + seconds * SECOND) for seconds in range(1, 40)))
+    assert [(each.at - NOW) // SECOND for each in exchange.sent] == [0, 1, 3, 7, 15, 23, 31, 39]
+    assert ends(exchange) == []
+    assert orders(exchange)[:4] == [(69_500, 10)] * 4  # prices older than 10 s are not trusted
+    assert len(exchange.working) == 1
+
+
 def test_shares_booked_late_reduce_the_order_that_followed() -> None:
     """Closed with 3, then 5 were executed after all: 7 more would sell what is not there."""
     exchange = market()
@@ -370,6 +384,41 @@ def test_an_order_given_up_and_found_again_ends_what_has_taken_its_place() -> No
     )
     assert [order.order_id for order in exchange.working] == [second]
     assert ends(exchange) == []
+
+
+@pytest.mark.invariant(4)
+@pytest.mark.parametrize("executed", [10, 6])
+def test_what_an_order_found_again_has_executed_is_not_sold_by_the_one_in_its_place(
+    executed: int,
+) -> None:
+    """Its shares are gone before it is closed; the other may sell what is left and no more."""
+    exchange = market()
+    wish = leaving()
+    exchange.acts = False
+    exchange.allow(wish)
+    first, second = order_id(wish.intent_id, 1), order_id(wish.intent_id, 2)
+    (submit,) = exchange.core.outstanding()
+    assert isinstance(submit, Submit)
+    exchange.say(
+        submit.event,
+        OrderUnknown(at=NOW, order_id=first, reason="timed out"),
+        OrderRejected(at=NOW, order_id=first, code="NOT_FOUND", message=""),
+        tick(NOW + SECOND),
+    )
+    (again,) = exchange.core.outstanding()
+    assert isinstance(again, Submit)
+    exchange.say(
+        again.event,
+        OrderAccepted(at=NOW, order_id=second, broker_order="2", branch="1"),
+        OrderAccepted(at=NOW, order_id=first, broker_order="1", branch="1", adopted=True),
+    )
+    exchange.fill(first, executed, 69_500)
+    wanted = [each.order_id for each in exchange.core.outstanding() if isinstance(each, Cancel)]
+    assert second in wanted
+    exchange.acts = True
+    exchange.say(tick(NOW + 2 * SECOND))
+    assert exchange.order(second).over
+    assert sum(each.remaining for each in exchange.working) == 10 - executed
 
 
 def test_a_buy_found_after_its_end_is_withdrawn_at_once() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
 import pytest
 import structlog
 from hypothesis import HealthCheck, Phase, settings
@@ -26,9 +27,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from events import Symbol
+from events import Event, Symbol
 from events.control import CancelRequested
-from events.trading import IntentKind, OrderEvent, Urgency
+from events.trading import IntentKind, IntentSubmitted, OrderEvent, Urgency
 from kis_gateway.broker import OrderTicket, Outcome, Refused, Unknown
 from kis_gateway.orders.actions import Submit
 from kis_gateway.orders.order_sender import OrderSender
@@ -82,19 +83,27 @@ class OrderProtocol(RuleBasedStateMachine):
         if symbols:
             self.notice(0, at_once=True)
 
-    def _wish(self, kind: IntentKind, symbol: Symbol, quantity: int, urgency: Urgency) -> None:
+    def _made_intent(
+        self,
+        kind: IntentKind,
+        symbol: Symbol,
+        quantity: int,
+        urgency: Urgency,
+        limit_price: int | None = None,
+    ) -> IntentSubmitted:
         self._attempts += 1
-        wish = intent(
+        return intent(
             kind,
             at=self.world.time.now(),
             attempt=self._attempts,
             symbol=symbol,
             quantity=quantity,
             urgency=urgency,
-            limit_price=70_500 if kind is IntentKind.ENTER else None,
+            limit_price=limit_price,
         )
-        allowed = 0 if kind is IntentKind.CANCEL_ORDERS else quantity
-        self._do(put(self.world.log, wish, approved(wish, allowed)))
+
+    def _allow(self, wish: IntentSubmitted) -> None:
+        self._do(put(self.world.log, wish, approved(wish)))
 
     @rule(
         symbol=_SYMBOLS,
@@ -103,7 +112,7 @@ class OrderProtocol(RuleBasedStateMachine):
     )
     def enter(self, symbol: Symbol, quantities: list[int], urgency: Urgency) -> None:
         for quantity in quantities:
-            self._wish(IntentKind.ENTER, symbol, quantity, urgency)
+            self._allow(self._made_intent(IntentKind.ENTER, symbol, quantity, urgency, 70_500))
 
     def _sellable(self, symbol: Symbol) -> int:
         return self.world.view.owned(symbol) - self.world.view.selling(symbol)
@@ -113,17 +122,25 @@ class OrderProtocol(RuleBasedStateMachine):
         first=st.booleans(),
         parts=st.lists(st.integers(1, 4), min_size=1, max_size=3),
         urgency=st.sampled_from(Urgency),
+        limit=st.sampled_from((None, None, 70_800)),
     )
-    def leave(self, first: bool, parts: list[int], urgency: Urgency) -> None:
+    def leave(self, first: bool, parts: list[int], urgency: Urgency, limit: int | None) -> None:
         symbol = SAMSUNG if self._sellable(SAMSUNG) and first else HYNIX
         for part in parts:
             quantity = min(part, self._sellable(symbol))
             if quantity > 0:
-                self._wish(IntentKind.EXIT, symbol, quantity, urgency)
+                self._allow(self._made_intent(IntentKind.EXIT, symbol, quantity, urgency, limit))
 
-    @rule(symbol=_SYMBOLS)
-    def withdraw(self, symbol: Symbol) -> None:
-        self._wish(IntentKind.CANCEL_ORDERS, symbol, 1, Urgency.HIGH)
+    @rule(symbols=st.sampled_from(((SAMSUNG,), (HYNIX,), (HYNIX, SAMSUNG))), sells=st.booleans())
+    def withdraw(self, symbols: tuple[Symbol, ...], sells: bool) -> None:
+        """A strategy takes its orders back, or a halt makes the guard withdraw everything."""
+        entries: list[Event] = []
+        for symbol in symbols:
+            wish = self._made_intent(IntentKind.CANCEL_ORDERS, symbol, 1, Urgency.HIGH)
+            if sells:
+                wish = msgspec.structs.replace(wish, facts={"sells": True})
+            entries += (wish, approved(wish, 0))
+        self._do(put(self.world.log, *entries))
 
     @rule(symbol=st.none() | _SYMBOLS)
     def operator_cancels(self, symbol: Symbol | None) -> None:
@@ -248,7 +265,7 @@ class OrderProtocol(RuleBasedStateMachine):
 
     @rule()
     def calm(self) -> None:
-        """The trouble ends: log and exchange must agree, and no entry may be left over."""
+        """The trouble ends: log and exchange must agree, and nothing unwanted may be left over."""
         world = self.world
         world.armed.clear()
         world.fates.clear()
@@ -265,7 +282,8 @@ class OrderProtocol(RuleBasedStateMachine):
         assert world.failures == []
         assert differences(world) == []
         for wish, allowed in world.view.allowed.items():
-            if is_buy(world.view.intents[wish]) and allowed:
+            unwanted = is_buy(world.view.intents[wish]) or wish in world.view.cancelled
+            if unwanted and allowed:
                 assert wish in world.view.ended, wish
 
     def teardown(self) -> None:

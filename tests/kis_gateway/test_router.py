@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from bus import AppendUnknown, Entry, LeaseLost, ManualTime, MemoryLog
+from bus import AppendUnknown, Entry, LeaseLost, LogIdentity, ManualTime, MemoryLog
 from events import codec
 from events.ops import Degraded
 from events.trading import (
@@ -317,6 +317,27 @@ async def test_while_an_exit_is_unknown_the_next_exit_waits_and_then_leaves(
     await until(lambda: len(broker.submitted) == 2)
     await until(lambda: len(of_type(log, OrderAccepted)) == 2)
     await rig.finish()
+
+
+async def test_an_order_that_becomes_known_after_the_end_begins_no_exit(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """The exit stays outstanding for the next start, and the orderly end stays one."""
+    log = await opened_log()
+    broker.answers = [Unknown(reason="time-out")]
+    rig = await Rig(log, broker, time).start()
+    again = intent(IntentKind.EXIT, at=NOW, attempt=2)
+    await put(log, EXIT, approved(EXIT))
+    await until(lambda: bool(of_type(log, OrderUnknown)))
+    await put(log, again, approved(again))
+    await idle()
+    await rig.finish()
+    found = OrderAccepted(
+        at=NOW, order_id=first_order(EXIT), broker_order="0000000001", branch="1", adopted=True
+    )
+    assert await rig.writer.record(first_order(EXIT), lambda order: found) == found
+    await idle()
+    assert len(broker.submitted) == 1
 
 
 async def test_an_exit_of_another_size_does_not_wait_behind_an_unknown_one(
@@ -854,6 +875,42 @@ async def test_while_a_cancel_is_unknown_no_entry_of_its_symbol_and_side_leaves(
     await rig.finish()
 
 
+async def test_an_entry_decided_and_withdrawn_while_the_router_recovers_does_not_leave(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """What stands on the log when the past has been read is read first: rejected, CANCELLED."""
+    log = await opened_log()
+    wish = intent(IntentKind.CANCEL_ORDERS, at=NOW)
+    await put(log, ENTRY, approved(ENTRY))
+    await put(log, *(trade(70_000, at=NOW + each) for each in range(1_000)))
+    await put(log, wish, approved(wish, 0))
+    rig = await Rig(log, broker, time).start()
+    await until(lambda: bool(order_story(log, ORDER)))
+    assert order_story(log, ORDER) == ["OrderRejected"]
+    assert of_type(log, OrderRejected)[0].code == "CANCELLED"
+    assert broker.submitted == []
+    await rig.finish()
+
+
+@pytest.mark.invariant(1)
+async def test_an_exit_does_not_wait_until_the_log_has_been_read_to_its_end(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """A log that is read slowly delays entries; risk comes down at once."""
+
+    class Stuck(MemoryLog):
+        async def info(self) -> LogIdentity:
+            known = await super().info()
+            return known._replace(last_sequence=known.last_sequence + 5)
+
+    log = await opened_log(Stuck(ACCOUNT))
+    rig = await Rig(log, broker, time).start()
+    await put(log, ENTRY, approved(ENTRY), EXIT, approved(EXIT))
+    await until(lambda: bool(of_type(log, OrderAccepted)))
+    assert [ticket.side for ticket in broker.submitted] == [Side.SELL]
+    await rig.finish()
+
+
 async def test_the_end_of_an_execution_stands_on_the_log_once(
     time: ManualTime, broker: FakeBroker
 ) -> None:
@@ -1012,6 +1069,29 @@ async def test_a_late_notice_after_a_restart_is_left_to_the_inquiry(
     await second.finish()
 
 
+@pytest.mark.invariant(3)
+@pytest.mark.parametrize("exchange_ahead_s", [0, 2])
+async def test_a_notice_repeated_after_a_restart_is_no_second_fill(
+    time: ManualTime, broker: FakeBroker, exchange_ahead_s: int
+) -> None:
+    """Booked by the run before, in the same second or by a clock ahead of ours."""
+    log = await opened_log()
+    rig = await _working(log, broker, time)
+    notice = broker.fill(1, 4, 70_000)
+    notice = msgspec.structs.replace(notice, time=notice.time + exchange_ahead_s * SECOND)
+    await rig.settlement.on_notice(notice)
+    await until(lambda: bool(of_type(log, OrderFilled)))
+    await rig.finish()
+    rig = await Rig(log, broker, time, run="r2", head=len(log.entries)).start()
+    await rig.settlement.on_notice(notice)
+    await idle()
+    assert [fill.quantity for fill in of_type(log, OrderFilled)] == [4]
+    await rig.settlement.on_notice(broker.fill(1, 6, 70_100))
+    await pass_time(time, 2)
+    assert [fill.quantity for fill in of_type(log, OrderFilled)] == [4, 6]
+    await rig.finish()
+
+
 async def test_notices_of_foreign_orders_change_nothing(
     time: ManualTime, broker: FakeBroker
 ) -> None:
@@ -1071,6 +1151,45 @@ async def test_a_withdrawal_notice_that_adds_up_closes_the_order(
     )
     await until(lambda: bool(of_type(log, OrderClosed)))
     assert of_type(log, OrderClosed)[0].filled_quantity == 0
+    await rig.finish()
+
+
+async def test_a_withdrawal_of_nothing_that_meets_the_last_fill_stops_nobody(
+    time: ManualTime, broker: FakeBroker
+) -> None:
+    """It waits while an inquiry books the order in full; the order ends filled, not withdrawn."""
+
+    class SlowFills(MemoryLog):
+        gate = asyncio.Event()
+
+        async def append(self, entries: Sequence[Entry], *, atomic: bool = True) -> tuple[int, ...]:
+            if codec.event_name(codec.decode(entries[0].payload)) == "OrderFilled":
+                await self.gate.wait()
+            return await super().append(entries, atomic=atomic)
+
+    log = SlowFills(ACCOUNT)
+    await opened_log(log)
+    rig = await _working(log, broker, time)
+    broker.fill(1, 10, 70_000)
+    await time.advance(6)
+    await idle()
+    await rig.settlement.on_notice(
+        OrderNotice(
+            broker_order="0000009999",
+            original="0000000001",
+            symbol=SAMSUNG,
+            side=Side.BUY,
+            quantity=0,
+            rejected=False,
+            cancelled=True,
+            time=time.now(),
+        )
+    )
+    await idle()
+    log.gate.set()
+    await until(lambda: rig.done or bool(of_type(log, OrderClosed)))
+    assert not rig.done
+    assert of_type(log, OrderClosed)[0].state is OrderState.FILLED
     await rig.finish()
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from bus import ManualTime
 from events import Delivery, Event, codec
+from events.control import CancelRequested
 from events.market import Phase, PhaseChanged
-from events.trading import IntentKind, OrderAccepted, OrderSubmitting, Urgency
+from events.trading import (
+    IntentKind,
+    OrderAccepted,
+    OrderClosed,
+    OrderState,
+    OrderSubmitting,
+    Urgency,
+)
 from kis_gateway.orders.planner import PlanSettings
-from kis_gateway.orders.router_core import Cancel, Hold, Refuse, RouterCore, Submit
+from kis_gateway.orders.router_core import Cancel, End, Hold, Refuse, RouterCore, Submit
 from tests.kis_gateway.fakes import (
     HYNIX,
     OPEN,
@@ -118,6 +127,58 @@ def test_an_exit_withdraws_the_strategys_own_buys_of_the_symbol() -> None:
     assert isinstance(cancel, Cancel)
     assert cancel.order_id == first_order(entry)
     assert isinstance(sell, Submit)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_what_an_operator_withdraws_is_dated_by_the_market(hours: int) -> None:
+    """Gate and strategies take an order's time as their own; the other clock may be wrong."""
+    held = intent(at=NOW, stop_price=70_300)
+    request = CancelRequested(at=NOW + hours * 3_600 * SECOND, issued_by="operator", reason="test")
+    subject = core(tick(NOW), held, approved(held), request)
+    (refused,) = subject.outstanding()
+    assert isinstance(refused, Refuse)
+    assert refused.event.at == NOW
+    (end,) = subject.handle(Delivery(20, refused.event))
+    assert isinstance(end, End)
+    assert end.event.at == NOW
+
+
+@pytest.mark.parametrize("sells", [True, False])
+def test_cancel_orders_withdraws_sales_at_a_limit_when_it_names_sells(*, sells: bool) -> None:
+    """A take-profit makes way and is not sent again; without the word only buys do."""
+    profit = intent(IntentKind.EXIT, at=NOW, limit_price=75_000)
+    subject = core(profit, approved(profit))
+    (submit,) = subject.outstanding()
+    assert isinstance(submit, Submit)
+    order = submit.event.order_id
+    subject.handle(Delivery(10, submit.event))
+    subject.handle(Delivery(11, OrderAccepted(at=NOW, order_id=order, broker_order="1", branch="")))
+    wish = intent(IntentKind.CANCEL_ORDERS, at=NOW)
+    if sells:
+        wish = msgspec.structs.replace(wish, facts={"sells": True})
+    subject.handle(Delivery(12, wish))
+    actions = subject.handle(Delivery(13, approved(wish, 0)))
+    assert len(actions) == sells
+    if not sells:
+        return
+    (cancel,) = actions
+    assert isinstance(cancel, Cancel)
+    assert cancel.order_id == order
+    closed = OrderClosed(
+        at=NOW, order_id=order, state=OrderState.CANCELLED, filled_quantity=0, reason="test"
+    )
+    (end,) = subject.handle(Delivery(14, closed))
+    assert isinstance(end, End)
+    assert end.event.reason == "withdrawn"
+
+
+def test_cancel_orders_leaves_sales_at_any_price_on_their_way() -> None:
+    """They are getting out already: nothing is gained by beginning again."""
+    leaving = intent(IntentKind.EXIT, at=NOW)
+    subject = core(leaving, approved(leaving))
+    wish = msgspec.structs.replace(intent(IntentKind.CANCEL_ORDERS, at=NOW), facts={"sells": True})
+    subject.handle(Delivery(12, wish))
+    assert list(subject.handle(Delivery(13, approved(wish, 0)))) == []
 
 
 def test_a_held_entry_does_not_outlive_the_session() -> None:

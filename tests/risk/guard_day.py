@@ -209,6 +209,7 @@ class GuardDay:
         symbol: Symbol = A,
         stop: int | None = None,
         hard: int | None = None,
+        limit: int | None = None,
     ) -> IntentSubmitted:
         """Let a strategy ask for something."""
         self._asked += 1
@@ -227,6 +228,7 @@ class GuardDay:
             expires_at=self.now + 60 * SECOND,
             protective_stop=stop,
             hard_stop=hard,
+            limit_price=limit,
         )
         self.feed(intent)
         return intent

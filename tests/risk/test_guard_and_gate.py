@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
+from msgspec.structs import replace
 
 from events import Delivery, Event, IntentId, OrderId, StrategyId
 from events.control import EVERYTHING, HaltMode, HaltScope, HaltSet, HaltTripped
@@ -71,15 +72,22 @@ class BothRooms:
             expires_at=START + 60 * SECOND,
         )
 
-    def halt(self, mode: HaltMode) -> None:
-        """Let the operator halt the account."""
+    def halt(
+        self,
+        mode: HaltMode,
+        scope: HaltScope = HaltScope.ACCOUNT,
+        target: str = EVERYTHING,
+        *,
+        at: int = START,
+    ) -> None:
+        """Let the operator halt the account, or something in it, at ``at`` by its own clock."""
         self.feed(
             HaltSet(
-                at=START,
+                at=at,
                 issued_by="operator",
                 reason="test",
-                scope=HaltScope.ACCOUNT,
-                target=EVERYTHING,
+                scope=scope,
+                target=target,
                 mode=mode,
             )
         )
@@ -162,6 +170,45 @@ def test_stops_and_liquidation_pass_the_gate_under_every_halt(mode: HaltMode) ->
     assert allowed(day.decisions[f"KPR-005930-{kind}1"]) == 50
     if mode is HaltMode.FLATTEN:
         assert allowed(day.decisions["_UNKNOWN_-005930-L1"]) == 20
+
+
+@pytest.mark.invariant(7)
+def test_a_take_profit_makes_way_for_the_stop() -> None:
+    """The gate lets its withdrawal through at once, and all shares as soon as it has ended."""
+    day = BothRooms(shares())
+    day.feed(replace(day.strategy_exits(), limit_price=11_000))
+    assert allowed(day.decisions["KMP-005930-X1"]) == 100
+    day.feed(trades(A, 9_900, at=START + SECOND))
+    assert isinstance(day.decisions["KMP-005930-W1"], IntentApproved)
+    assert "KMP-005930-S1" not in day.decisions
+    day.end("KMP-005930-X1", 100)
+    assert allowed(day.decisions["KMP-005930-S1"]) == 100
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_an_operators_wrong_clock_dates_no_intent_and_moves_no_gate(hours: int) -> None:
+    """One strategy is sold out by a clock an hour off; another one's entry has not expired by it.
+
+    The router takes an intent's time as that of its order, too.
+    """
+    day = BothRooms(shares(50, strategy=KPR))
+    off = START + hours * 3_600 * SECOND
+    day.halt(HaltMode.FLATTEN, HaltScope.STRATEGY, KPR, at=off)
+    (sale,) = (event for event in day.log if isinstance(event, IntentSubmitted))
+    assert sale.intent_id.endswith("KPR-005930-L1")
+    assert sale.at == START
+    assert sale.expires_at >= START + 30 * SECOND
+    entry = replace(
+        day.strategy_exits(),
+        intent_id=IntentId(f"{DATE}-{KMP}-{B}-E1"),
+        symbol=B,
+        kind=IntentKind.ENTER,
+        limit_price=10_000,
+        protective_stop=9_900,
+    )
+    day.feed(entry)
+    (expiry,) = (check for check in day.decisions["KMP-000660-E1"].checks if check.name == "expiry")
+    assert expiry.value == START
 
 
 @pytest.mark.invariant(7)

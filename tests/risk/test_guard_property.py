@@ -48,6 +48,7 @@ class Guarded(RuleBasedStateMachine):
         self.sales: dict[str, tuple[IntentSubmitted, int | None]] = {}
         self.flattening = self.suspended = False
         self.phase = Phase.CONTINUOUS
+        self.limited: dict[str, int] = {}
         self.read = len(self.day.intents)
 
     def see(self) -> None:
@@ -118,10 +119,23 @@ class Guarded(RuleBasedStateMachine):
         self.day.fill(entry, 5)
         self.see()
 
-    @rule(owner=OWNERS, shares=st.none() | SHARES)
-    def leave(self, owner: Owner, shares: int | None) -> None:
+    def makes_way(self, owner: Owner) -> bool:
+        """Return whether every sale of an owner at a limit was asked to be withdrawn."""
+        return all(
+            any(
+                (request.strategy, request.symbol) == owner and request.facts.get("sells") is True
+                for request in self.day.intents[self.limited[name] :]
+            )
+            for name, (intent, _) in self.sales.items()
+            if (intent.strategy, intent.symbol) == owner and name in self.limited
+        )
+
+    @rule(owner=OWNERS, shares=st.none() | SHARES, limit=st.none() | PRICES)
+    def leave(self, owner: Owner, shares: int | None, limit: int | None) -> None:
         kind = IntentKind.EXIT if shares is None else IntentKind.REDUCE
-        intent = self.day.submit(kind, shares, strategy=owner[0], symbol=owner[1])
+        intent = self.day.submit(kind, shares, strategy=owner[0], symbol=owner[1], limit=limit)
+        if limit is not None:
+            self.limited[intent.intent_id] = len(self.day.intents)
         self.sales[intent.intent_id] = (intent, None)
         self.see()
 
@@ -239,6 +253,7 @@ class Guarded(RuleBasedStateMachine):
             self.see()
         for owner in self.stopped:
             assert self.sold(owner), owner
+            assert self.makes_way(owner), owner
 
     @rule()
     def wait(self) -> None:

@@ -194,6 +194,105 @@ def test_a_stop_hit_during_the_strategys_exit_is_carried_out_when_that_fails() -
     assert day.asked == ["KMP-005930-S1"]
 
 
+def test_a_symbol_whose_trades_all_arrive_late_counts_as_silent() -> None:
+    """None of them can set a stop off: a slow feed, or clocks that are apart, must be seen."""
+    day = GuardDay(carried(100, 9_900))
+    for _ in range(31):
+        day.tick(10)
+        day.trade(9_000, age=31)
+    assert [stop.reason for stop in day.stops] == ["protective_stop", "no fresh trade for 300 s"]
+    day.trade(10_000)
+    assert day.stops[-1].reason == "it trades again"
+
+
+@pytest.mark.invariant(7)
+def test_a_stop_withdraws_a_sale_that_waits_for_a_better_price_and_sells_itself() -> None:
+    """A take-profit above the market holds all shares; it may wait for ever."""
+    day = GuardDay(carried(100, 9_900))
+    profit = day.submit(IntentKind.EXIT, None, limit=11_000)
+    day.approve(profit, 100)
+    day.order(profit, 100)
+    day.trade(9_900)
+    (withdrawal,) = day.intents
+    assert withdrawal.intent_id == "20250915-KMP-005930-W1"
+    assert withdrawal.kind is IntentKind.CANCEL_ORDERS
+    assert withdrawal.facts == {"stop": 9_900, "hit": 9_900, "generation": 1, "sells": True}
+    day.trade(9_890)
+    day.tick(4)
+    assert len(day.intents) == 1
+    day.tick(1)
+    assert day.asked[1:] == ["KMP-005930-W2"]
+    day.end(profit, reason="withdrawn")
+    assert day.asked[2:] == ["KMP-005930-S1"]
+    assert day.intents[-1].quantity == 100
+    assert day.states == [ACTIVE, TRIGGERED, SUBMITTED]
+    day.sold(day.intents[-1])
+    assert day.states[-1] is DONE
+
+
+@pytest.mark.invariant(7)
+def test_a_stop_sells_the_rest_while_a_part_still_waits_for_a_better_price() -> None:
+    """60 of 100 shares stand in a take-profit; 40 go at once, 60 as soon as it is withdrawn."""
+    day = GuardDay(carried(100, 9_900))
+    profit = day.submit(IntentKind.REDUCE, 60, limit=11_000)
+    day.approve(profit)
+    day.order(profit, 60)
+    day.trade(9_900)
+    assert day.asked == ["KMP-005930-W1", "KMP-005930-S1"]
+    day.sold(day.intents[-1], 40)
+    day.end(profit, reason="withdrawn")
+    day.tick(1)
+    assert day.asked[2:] == ["KMP-005930-S2"]
+    assert day.intents[-1].quantity == 60
+
+
+def test_a_sale_at_a_limit_that_was_filled_is_not_withdrawn() -> None:
+    """Its execution only has to end."""
+    day = GuardDay(carried(100, 9_900))
+    profit = day.submit(IntentKind.REDUCE, 60, limit=11_000)
+    day.approve(profit)
+    day.order(profit, 60)
+    day.fill(profit, 60)
+    day.trade(9_900)
+    assert day.asked == ["KMP-005930-S1"]
+
+
+def test_a_sale_whose_limit_the_market_is_above_is_left_to_its_strategy() -> None:
+    """Until the price falls to its limit: then it may wait."""
+    day = GuardDay(carried(100, 9_900))
+    exit_ = day.submit(IntentKind.EXIT, None, limit=9_800)
+    day.approve(exit_, 100)
+    day.order(exit_, 100)
+    day.trade(9_900)
+    assert day.intents == []
+    day.trade(9_800)
+    assert day.asked == ["KMP-005930-W1"]
+
+
+def test_a_waiting_sale_is_withdrawn_when_the_symbol_trades_again() -> None:
+    """Before that nothing could take its place."""
+    day = GuardDay(carried(100, 9_900))
+    day.approve(day.submit(IntentKind.EXIT, None, limit=11_000), 100)
+    day.halt_trading()
+    day.trade(9_900)
+    assert day.intents == []
+    day.halt_trading(halted=False)
+    assert day.asked == ["KMP-005930-W1"]
+
+
+def test_flatten_withdraws_a_sale_that_waits_for_a_better_price() -> None:
+    """With no price known yet any limit may wait."""
+    day = GuardDay(carried(100, 9_900))
+    profit = day.submit(IntentKind.EXIT, None, limit=9_950)
+    day.approve(profit, 100)
+    day.order(profit, 100)
+    day.halt(HaltMode.FLATTEN)
+    assert day.asked == ["KMP-005930-W1"]
+    assert day.intents[0].facts["sells"] is True
+    day.end(profit, reason="withdrawn")
+    assert day.asked[1:] == ["KMP-005930-L1"]
+
+
 def test_a_refusal_is_no_failure_while_the_strategy_sells() -> None:
     """Both fired on one trade, the gate let the strategy's exit through and refused ours."""
     day = GuardDay(carried(100, 9_900))
@@ -316,7 +415,7 @@ def test_a_stop_without_trades_is_reported_and_again_when_it_trades() -> None:
     day.tick(1)
     assert [stop.reason for stop in day.stops] == [
         "protective_stop",
-        "no trade seen for 300 s",
+        "no fresh trade for 300 s",
         "it trades again",
     ]
     assert day.states == [ACTIVE, ACTIVE, ACTIVE]
@@ -485,13 +584,13 @@ def test_an_exit_never_submitted_is_followed_by_another() -> None:
 
 
 def test_an_intent_lapses_30_seconds_after_the_newest_instant_seen() -> None:
-    """An operator's clock that runs ahead does not make it stillborn."""
+    """An operator's clock that runs ahead is no such instant: nothing is due by it."""
     day = GuardDay(carried(100, 9_900))
     ahead = day.now + 3_600_000_000_000
     day.halt(HaltMode.NO_ENTRIES, at=ahead)
     day.trade(9_900)
     assert day.intents[0].at == day.now
-    assert day.intents[0].expires_at == ahead + 30_000_000_000
+    assert day.intents[0].expires_at == day.now + 30_000_000_000
     day.failed(day.intents[0])
     day.tick(1)
     assert len(day.intents) == 2

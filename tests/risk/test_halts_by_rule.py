@@ -273,6 +273,15 @@ def test_drift_that_was_released_in_an_earlier_session_does_not_trip_again() -> 
     assert day.trips() == [("drift", B, "no_entries")]
 
 
+def test_a_released_halt_for_an_earlier_sessions_order_does_not_excuse_another_order() -> None:
+    """The order that had set it off is settled; one of unknown fate today is another cause."""
+    day = Day(session(halts=(halt(SYMBOL, A, trigger=HaltTrigger.UNKNOWN_ORDER),)))
+    day.release(SYMBOL, A)
+    bought = day.enter(1)
+    day.lose(day.order(bought, Side.BUY, 1))
+    assert day.trips() == [("unknown_order", A, "no_entries")]
+
+
 def test_an_unknown_order_of_an_earlier_session_is_not_cleared_by_those_of_this_one() -> None:
     """Only an operator knows what became of it."""
     day = Day(session(halts=(halt(SYMBOL, A, trigger=HaltTrigger.UNKNOWN_ORDER),)))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from events import OrderId, StrategyId, Symbol
-from events.control import EVERYTHING, HaltMode, HaltScope, HaltTrigger
+from events import UNKNOWN, OrderId, StrategyId, Symbol
+from events.control import EVERYTHING, HaltMode, HaltScope, HaltTrigger, SharesReallocated
 from events.market import OpeningAllocation, Phase
 from events.signal import Regime, RegimeSet
 from events.trading import (
@@ -19,6 +19,7 @@ from events.trading import (
     Holding,
     IntentKind,
     IntentModified,
+    IntentRejected,
     OrderState,
     Side,
 )
@@ -440,3 +441,24 @@ TestSellers = pytest.mark.invariant(4)(Sellers.TestCase)
 """A sell never exceeds min(own - own working sells, broker sellable - working sells)."""
 
 TestSellers.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_a_refusal_says_how_many_shares_are_being_sold_when_more_than_are_owned() -> None:
+    """Missing shares were taken off their owner while a sale of them worked."""
+    day = Day()
+    day.buy(100)
+    day.leave()
+    taken = SharesReallocated(
+        at=day.now,
+        issued_by="operator",
+        reason="test",
+        symbol=A,
+        source=KMP,
+        target=UNKNOWN,
+        quantity=40,
+        cost=0,
+    )
+    day.feed(taken)
+    refused = day.leave()
+    assert isinstance(refused, IntentRejected)
+    assert refused.reason == "nothing to sell: KMP owns 60 and 100 are being sold"

@@ -593,11 +593,12 @@ class Day:
         *,
         cost: int = 0,
         symbol: Symbol = SAMSUNG,
+        off: int = 0,
     ) -> list[Event]:
-        """Have the operator move shares from one owner to another."""
+        """Have the operator move shares to another owner, by a clock ``off`` seconds ahead."""
         return self.send(
             SharesReallocated(
-                at=self.at(text),
+                at=self.at(text) + off * 1_000_000_000,
                 issued_by="operator",
                 reason="test",
                 symbol=symbol,

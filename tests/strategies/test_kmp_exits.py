@@ -27,6 +27,7 @@ from tests.strategies.days import (
     breathe,
     held_day,
     intent_of,
+    opened_day,
     session,
     submitted_day,
 )
@@ -750,3 +751,19 @@ def test_shares_never_planned_are_sold_at_once() -> None:
     (exit_,) = day.intents(IntentKind.EXIT, other)
     assert (exit_.reason, exit_.quantity) == ("no_setup", 10)
     assert exit_.reference_price is None
+
+
+@pytest.mark.invariant(1)
+@pytest.mark.parametrize("hours", [7, -1])
+def test_an_operators_wrong_clock_keeps_no_exit_back(hours: int) -> None:
+    """Shares assigned by a clock beyond the day's end are sold now, attempt after attempt."""
+    day = opened_day()
+    day.print("10:00:00", 50_000)
+    day.tick("10:00:00")
+    day.reallocate("10:00:00", UNKNOWN, KMP, 7, cost=350_000, off=hours * 3_600)
+    (exit_,) = day.intents(IntentKind.EXIT)
+    assert exit_.at == day.at("10:00:00")
+    day.reject("10:00:00", exit_)
+    day.tick("10:01:00")
+    assert len(day.intents(IntentKind.EXIT)) == 2
+    assert day.intents(IntentKind.FLATTEN) == []

@@ -184,18 +184,31 @@ def corrected(amount: int, ordinal: int = 1, side: Side = Side.BUY) -> FillCorre
     )
 
 
+def test_shares_sold_beyond_the_book_are_made_up_for_before_it_owns_again() -> None:
+    """The allocation is 30 below nothing: 30 given back change no position, the next shares do."""
+    book = OwnBook(KMP, session())
+    book.fill(fill(Side.BUY, 100, 1_000))
+    book.reallocate(moved(KMP, UNKNOWN, 30, 0), at("09:30:00"))
+    book.fill(fill(Side.SELL, 100, 1_000, order=SECOND_ORDER))
+    assert book.positions == {}
+    assert book.reallocate(moved(UNKNOWN, KMP, 20, 20_000), at("09:30:00"))
+    assert book.positions == {}
+    assert book.reallocate(moved(UNKNOWN, KMP, 40, 40_000), at("09:30:00"))
+    assert (book.quantity(SAMSUNG), book.positions[SAMSUNG].cost) == (30, 30_000)
+
+
 def test_book_follows_changes_of_owner() -> None:
     """50 shares come for 60,000 won, 30 of 150 go with a fifth of the cost."""
     book = OwnBook(KMP, session())
     book.fill(fill(Side.BUY, 100, 1_000))
-    assert book.reallocate(moved(UNKNOWN, KMP, 50, 60_000))
+    assert book.reallocate(moved(UNKNOWN, KMP, 50, 60_000), at("09:30:00"))
     assert (book.quantity(SAMSUNG), book.positions[SAMSUNG].cost) == (150, 160_000)
-    assert book.reallocate(moved(KMP, UNKNOWN, 30, 0))
+    assert book.reallocate(moved(KMP, UNKNOWN, 30, 0), at("09:30:00"))
     assert (book.quantity(SAMSUNG), book.positions[SAMSUNG].cost) == (120, 128_000)
-    assert not book.reallocate(moved(UNKNOWN, StrategyId("KPR"), 50, 60_000))
-    assert book.reallocate(moved(KMP, UNKNOWN, 120, 0))
+    assert not book.reallocate(moved(UNKNOWN, StrategyId("KPR"), 50, 60_000), at("09:30:00"))
+    assert book.reallocate(moved(KMP, UNKNOWN, 120, 0), at("09:30:00"))
     assert book.positions == {}
-    assert book.reallocate(moved(UNKNOWN, KMP, 5, 5_000))
+    assert book.reallocate(moved(UNKNOWN, KMP, 5, 5_000), at("09:30:00"))
     assert book.positions[SAMSUNG].opened_at == at("09:30:00")
 
 
@@ -528,7 +541,7 @@ def test_exit_waits_grow_and_the_last_repeats() -> None:
 def test_gates_report_even_what_was_never_computed() -> None:
     """Passed, blocked and missing are three counts; the last value keeps its time."""
     gates = GateBook(("spread", "chop"))
-    assert gates.judge("spread", True, 0.001, 5)
+    assert gates.judge("spread", True, 0.001, at("09:30:00"))
     assert not gates.judge("spread", False, 0.009, 6)
     gates.missing("chop")
     report = gates.report(
