@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import msgspec
 import structlog
@@ -46,17 +46,11 @@ _PULL_ENDED: Final = frozenset({"404", "408"})
 _HEARTBEAT_STATUS: Final = "100"
 
 
-class AckSubject(NamedTuple):
-    """What the reply subject of a delivered message says. ``stored_at`` is ns UTC."""
-
-    stream_sequence: int
-    consumer_sequence: int
-    stored_at: int
-    pending: int
-
-
-def parse_ack_subject(reply: str) -> AckSubject:
+def parse_ack_subject(reply: str) -> tuple[int, int, int, int]:
     """Return the facts in a JetStream reply subject of either format.
+
+    They are the sequence in the stream, that in the consumer, when it was stored (ns UTC) and how
+    many matching entries are left.
 
     Nine tokens: ``$JS.ACK.<stream>.<consumer>.<delivered>.<sseq>.<cseq>.<time>.<pending>``; eleven
     or twelve have domain and account hash after ``ACK`` (ADR-15).
@@ -66,9 +60,9 @@ def parse_ack_subject(reply: str) -> AckSubject:
     """
     tokens = reply.split(".")
     if len(tokens) == 9:
-        return AckSubject(int(tokens[5]), int(tokens[6]), int(tokens[7]), int(tokens[8]))
+        return int(tokens[5]), int(tokens[6]), int(tokens[7]), int(tokens[8])
     if len(tokens) in (11, 12):
-        return AckSubject(int(tokens[7]), int(tokens[8]), int(tokens[9]), int(tokens[10]))
+        return int(tokens[7]), int(tokens[8]), int(tokens[9]), int(tokens[10])
     raise ValueError(f"no JetStream reply subject: {reply!r}")
 
 
@@ -271,27 +265,27 @@ class JetStreamReader:
         if not reply:
             self._on_status(headers)
             return
-        facts = parse_ack_subject(reply.decode())
-        if facts.consumer_sequence != self._next_consumer_sequence:
+        sequence, consumer_sequence, stored_at, pending = parse_ack_subject(reply.decode())
+        if consumer_sequence != self._next_consumer_sequence:
             self._broken = (
-                f"gap: consumer sequence {facts.consumer_sequence} after "
+                f"gap: consumer sequence {consumer_sequence} after "
                 f"{self._next_consumer_sequence - 1}"
             )
             self._arrived.set()
             return
         self._next_consumer_sequence += 1
         self._requested -= 1
-        self._server_pending = facts.pending
+        self._server_pending = pending
         if self._sifting and not self._wants(subject):
-            self._pass_over(facts.stream_sequence)
+            self._pass_over(sequence)
             return
         self._buffer.append(
             Recorded(
-                sequence=facts.stream_sequence,
+                sequence=sequence,
                 subject=subject.decode(),
                 payload=payload,
                 identity=header(headers, b"Nats-Msg-Id"),
-                stored_at=facts.stored_at,
+                stored_at=stored_at,
             )
         )
         if self._ripe:

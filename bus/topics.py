@@ -39,9 +39,9 @@ def without_covered(topics: Iterable[str]) -> list[str]:
 def better_sifted_here(topics: Sequence[str]) -> bool:
     """Return whether a reader of ``topics`` should read everything and pass over what is amiss.
 
-    True for several patterns of which one takes in a whole family of ticks: the server needs 13 to
-    22 us an entry to match several patterns, 3 us without any, and finds few entries among many by
-    its index of subjects (`tests.bench.bench_filters`).
+    True for several patterns of which one takes in a whole family of ticks. nats-server 2.15 spends
+    13 us on an entry when it matches two patterns, 22 us with a dozen and 3 us without any; few
+    entries among many it finds by its index of subjects.
     """
     return len(topics) > 1 and any(map(_is_bulk, topics))
 

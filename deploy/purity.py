@@ -58,9 +58,6 @@ PURE: Final = (
 )
 """Folders and files that must be pure, relative to the repository."""
 
-ALLOWED: Final = {("events/calendar.py", "exchange_calendars")}
-"""(file, module) imports that are known to be harmless: a table of dates shipped with a library."""
-
 _MODULES: Final = frozenset(
     {
         "aiohttp", "asyncio", "concurrent", "ctypes", "exchange_calendars", "fcntl", "glob",
@@ -112,7 +109,7 @@ def check_source(source: str, file: Path) -> list[Finding]:
     excused = _exceptions(source)
     found = [
         Finding(file, line, problem)
-        for line, problem in _impurities(ast.parse(source), file.as_posix())
+        for line, problem in _impurities(ast.parse(source))
         if line not in excused
     ]
     found += [
@@ -143,16 +140,16 @@ def _exceptions(source: str) -> dict[int, str]:
     return reasons
 
 
-def _impurities(tree: ast.Module, file: str) -> Iterator[tuple[int, str]]:
+def _impurities(tree: ast.Module) -> Iterator[tuple[int, str]]:
     ordered = _order_insensitive(tree)
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
                 for alias in names:
-                    yield from _import(node.lineno, alias.name, file)
+                    yield from _import(node.lineno, alias.name)
             case ast.ImportFrom(module=str(module), names=names):
                 for alias in names:
-                    yield from _import(node.lineno, f"{module}.{alias.name}", file)
+                    yield from _import(node.lineno, f"{module}.{alias.name}")
             case ast.Call(func=ast.Name(id=name)) if name in _BUILTINS:
                 yield node.lineno, f"calls {name}()"
             case ast.Call(func=ast.Attribute(value=owner, attr=attribute)) if (
@@ -169,11 +166,11 @@ def _impurities(tree: ast.Module, file: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, "makes a sequence of a set: its order is not fixed, use sorted()"
 
 
-def _import(line: int, module: str, file: str) -> Iterator[tuple[int, str]]:
+def _import(line: int, module: str) -> Iterator[tuple[int, str]]:
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
-        if name in _MODULES and (file, name) not in ALLOWED:
+        if name in _MODULES:
             yield line, f"imports {name}"
             return
 

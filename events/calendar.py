@@ -1,14 +1,14 @@
 """KRX trading sessions as pure functions of a date.
 
-Base: ``exchange_calendars`` XKRX. On top of it a dated table of corrections, because the library
-does not know college-entrance-exam (CSAT) days after 2020 nor holidays proclaimed after its
-release. ``VERIFIED_UNTIL`` is how far the table has been checked against public notices; past it
-the calendar refuses to answer. The gateway compares each morning with the broker's holiday call.
+Base: ``krx_days``, the days of ``exchange_calendars`` XKRX. On top of it a dated table of
+corrections, because the library does not know college-entrance-exam (CSAT) days after 2020 nor
+holidays proclaimed after its release. ``VERIFIED_UNTIL`` is how far the table has been checked
+against public notices; past it the calendar refuses to answer. The gateway compares each morning
+with the broker's holiday call.
 """
 
 from __future__ import annotations
 
-import warnings
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -16,11 +16,10 @@ from zoneinfo import ZoneInfo
 
 from events.errors import CalendarHorizon, NotASession
 from events.identifiers import TradingDate
+from events.krx_days import VERIFIED_FROM, VERIFIED_UNTIL, regular_hours
 from events.market import Phase
 
 KST: Final = ZoneInfo("Asia/Seoul")
-VERIFIED_FROM: Final = date(2015, 1, 1)
-VERIFIED_UNTIL: Final = date(2027, 10, 31)
 
 _SECOND: Final = 1_000_000_000
 
@@ -163,18 +162,8 @@ def _require_verified(day: date) -> None:
 
 @lru_cache(maxsize=1)
 def _regular_hours() -> dict[date, tuple[int, int]]:
-    """Return (open, close) in ns UTC of every session the library knows in the verified span."""
-    # Imported here: it pulls pandas (a third of a second) and few processes ask for dates.
-    import exchange_calendars
-
-    with warnings.catch_warnings():
-        # The library's own use of pandas; nothing a user of this calendar could act on.
-        warnings.simplefilter("ignore")
-        calendar = exchange_calendars.get_calendar(
-            "XKRX", start=VERIFIED_FROM.isoformat(), end=VERIFIED_UNTIL.isoformat()
-        )
-        schedule = calendar.schedule
-        return {
-            row.Index.date(): (int(row.open.value), int(row.close.value))
-            for row in schedule.itertuples()
-        }
+    """Return (open, close) in ns UTC of every session of the table."""
+    return {
+        day: (instant(day, opening), instant(day, closing))
+        for day, (opening, closing) in regular_hours().items()
+    }

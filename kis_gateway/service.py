@@ -85,8 +85,7 @@ async def run_gateway(
     """
     if limits is not None:
         _check_budget(settings, limits, universe)
-    # Before the first report: loading the calendar takes a while and must not cost market time.
-    calendar.session(calendar.kst(time.now()).date())
+    calendar.session(calendar.kst(time.now()).date())  # a day without trading is said first
     lease = Lease(log, LEASE, run, now=time.now)
     if not await lease.acquire(stop, _Standby(log, time, on_progress).report):
         return

@@ -176,9 +176,9 @@ class Universe:
 
     def _screen(self) -> list[scan.Candidate]:
         """Return the symbols of the universe that pass the scan, counting each gate."""
-        # Which day the previous session was is not on the log, and the exchange calendar takes
-        # seconds to load. The newest history of the universe stands in for it: one that ends
-        # earlier is out of date. That all of them end too early goes unnoticed here.
+        # Which day the previous session was is not on the log. The newest history of the universe
+        # stands in for it: one that ends earlier is out of date. That all of them end too early
+        # goes unnoticed here.
         newest = max((found.daily.last_day for found in self.members if found.daily), default=0)
         screened = (self._screened(setup, newest) for setup in self.members)
         return [candidate for candidate in screened if candidate is not None]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nats.aio.client import Client
 
 from bus import Entry, NatsServer
@@ -100,3 +103,61 @@ async def test_a_library_that_passes_messages_otherwise_is_refused(
         with pytest.raises(TypeError, match="nats-py passes messages as"):
             await client.listen("any", lambda *_: None)
     await client.close()
+
+
+_MESSAGES = (
+    b"INFO {}\r\n"
+    b"HMSG log.a 7 back.1 12 15\r\nNATS/1.0\r\n\r\none\r\n"
+    b"HMSG log.b 7 28 28\r\nNATS/1.0\r\nNats-Msg-Id: x\r\n\r\n\r\n"
+    b"PING\r\n"
+    b"MSG other 8 2\r\nhi\r\n"
+    b"HMSG other 8 12 14\r\nNATS/1.0\r\n\r\nho\r\n"
+    b"HMSG log.c 7 back.2 12 300012\r\nNATS/1.0\r\n\r\n" + b"z" * 300_000 + b"\r\n"
+    b"HMSG log.d 7 back.3 12 16\r\nNATS/1.0\r\n\r\n\r\n\r\n\r\n"
+)
+"""What a server may send, with a message of line ends and one that is larger than any read."""
+
+
+class _Heard(DirectClient):
+    """Notes what the parsers make of the bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[object] = []
+        self._takers[7] = lambda *message: self.heard.append((7, *message))
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        if sid in self._takers:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        else:
+            self.heard.append((sid, subject, reply, data, headers or b""))
+
+    async def _process_info(
+        self, info: dict[str, object], initial_connection: bool = False
+    ) -> None:
+        self.heard.append("info")
+
+    async def _process_ping(self) -> None:
+        self.heard.append("ping")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, len(_MESSAGES) - 1) | st.integers(1, 260), max_size=12))
+async def test_messages_are_the_same_wherever_the_stream_is_cut(cuts: list[int]) -> None:
+    """Whatever the socket brings at a time, each message arrives whole, once and in order."""
+    client = _Heard()
+    edges = [0, *sorted(set(cuts)), len(_MESSAGES)]
+    for begin, end in pairwise(edges):
+        await client._ps.parse(_MESSAGES[begin:end])
+    assert client.heard == [
+        "info",
+        (7, b"log.a", b"back.1", b"one", b"NATS/1.0\r\n\r\n"),
+        (7, b"log.b", b"", b"", b"NATS/1.0\r\nNats-Msg-Id: x\r\n\r\n"),
+        "ping",
+        (8, b"other", b"", b"hi", b""),
+        (8, b"other", b"", b"ho", b"NATS/1.0\r\n\r\n"),
+        (7, b"log.c", b"back.2", b"z" * 300_000, b"NATS/1.0\r\n\r\n"),
+        (7, b"log.d", b"back.3", b"\r\n\r\n", b"NATS/1.0\r\n\r\n"),
+    ]

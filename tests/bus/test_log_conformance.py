@@ -134,6 +134,23 @@ async def test_reading_starts_after_a_sequence_and_keeps_to_its_topics(log: Log)
     assert [entry.sequence for entry in found] == [5, 7, 8, 9, 11, 12]
 
 
+async def test_a_long_run_of_what_is_not_wanted_is_passed_over(log: Log) -> None:
+    """What lies beyond thousands of other entries arrives, and nothing stays pending."""
+    for start in range(0, 5_000, 1_000):
+        await log.append(
+            [an_entry(log, "market.quote.A", b"%d" % n) for n in range(start, start + 1_000)]
+        )
+    await log.append([an_entry(log, "trading.intent.1")])
+    await log.append([an_entry(log, "market.quote.A", b"last")])
+    async with log.read(topics=("market.trade.*", "trading.intent.*")) as reader:
+        found: list[Recorded] = []
+        while not found:
+            found += await reader.batch(0.2)
+        while reader.pending:
+            assert list(await reader.batch(0.2)) == []
+    assert [entry.sequence for entry in found] == [5_001]
+
+
 async def test_a_reader_follows_what_is_appended_later(log: Log) -> None:
     """A waiting reader wakes up."""
     async with log.read() as reader:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.jetstream_reader import parse_ack_subject
-from bus.topics import matches, without_covered
+from bus.topics import better_sifted_here, matches, without_covered
 
 
 def test_both_reply_formats_are_understood() -> None:
@@ -49,3 +49,22 @@ def test_covered_patterns_are_left_out() -> None:
         "ops.*",
         "trading.>",
     ]
+
+
+@pytest.mark.parametrize(
+    ("topics", "expected"),
+    [
+        (("market.trade.*", "trading.intent.*"), True),
+        (("market.*.*", "ops.a"), True),
+        (("market.>", "trading.>"), True),
+        ((">",), False),
+        (("market.trade.*",), False),
+        (("market.trade.005930", "trading.intent.*"), False),
+        (("market.session.*", "market.clock", "trading.>", "ops.*"), False),
+    ],
+)
+def test_only_several_patterns_with_a_whole_family_of_ticks_are_sifted_here(
+    topics: tuple[str, ...], expected: bool
+) -> None:
+    """Few entries among many are the server's to find."""
+    assert better_sifted_here(topics) is expected

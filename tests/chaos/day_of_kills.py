@@ -83,7 +83,6 @@ class Day(msgspec.Struct):
 def run_day(folder: Path, *, symbols: int, speed: float) -> Day:
     """Run the demo over a generated market, kill by the timetable, and collect both sides."""
     path = folder / "run"
-    # Loading the calendar takes seconds; minutes of market would pass meanwhile.
     hours = session(DEFAULT_DAY)
     command = [sys.executable, "-m", "deploy", "demo", "--json"]
     command += ["--symbols", str(symbols), "--speed", str(speed), "--data-dir", str(path)]

@@ -26,7 +26,7 @@ from deploy import logs
 from deploy.credentials import demo_credentials
 from deploy.log_access import read_to_head
 from events import AccountId, Event, Symbol, codec
-from events.calendar import instant, session
+from events.calendar import instant
 from events.market import TradeFrame
 from events.ops import FeedGap, SlotsChanged
 from events.trading import (
@@ -218,7 +218,6 @@ def run_storm(
     process = multiprocessing.get_context("spawn").Process(
         target=play_exchange, args=(folder, symbols, secrets, theirs), daemon=True
     )
-    session(DAY)  # loading the calendar takes seconds
     process.start()
     try:
         urls = ours.recv()

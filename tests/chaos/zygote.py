@@ -15,7 +15,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from datetime import date
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -30,7 +29,6 @@ import projections.projector
 from bus import Lease, Progress
 from deploy import processors, service_bodies, services, simulated_broker
 from deploy.data_directory import DataDirectory, Manifest, Ports
-from events import calendar
 from kis_gateway import KisBroker
 from kis_gateway.settings import Environment, from_environment
 from kis_gateway.simulator import Environment as SimulatorEnvironment
@@ -71,7 +69,6 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 def main() -> None:
     """Serve until standard input ends."""
-    calendar.session(date(2026, 11, 20))  # loads the calendar
     _import_bodies()
     gc.collect()
     gc.freeze()

@@ -28,7 +28,6 @@ from bus import SharedTime
 from events import Symbol
 from events.calendar import (
     KST,
-    VERIFIED_UNTIL,
     TradingSession,
     instant,
     is_session,
@@ -36,6 +35,7 @@ from events.calendar import (
     previous_session,
     trading_date,
 )
+from events.krx_days import VERIFIED_UNTIL
 from events.market import Bar
 from kis_gateway.simulator import (
     Credentials,

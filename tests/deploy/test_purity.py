@@ -70,13 +70,6 @@ def test_an_exception_needs_a_reason() -> None:
     assert [finding.problem for finding in findings] == ["'# pure:' needs a reason after the colon"]
 
 
-def test_the_calendar_may_import_its_table_of_dates_and_nobody_else() -> None:
-    """The lazy import of the calendar library is allowed in one file only."""
-    source = "def f():\n    import exchange_calendars\n"
-    assert check_source(source, Path("events/calendar.py")) == []
-    assert len(check_source(source, FILE)) == 1
-
-
 def test_a_planted_violation_fails_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,6 @@ from events.calendar import (
     CLOSED,
     KST,
     LATE,
-    VERIFIED_UNTIL,
     instant,
     is_session,
     kst,
@@ -22,6 +21,7 @@ from events.calendar import (
 )
 from events.costs import fee, sell_tax
 from events.errors import CalendarHorizon, NotASession
+from events.krx_days import VERIFIED_UNTIL
 from events.market import Phase
 from events.prices import Board
 
@@ -122,7 +122,7 @@ def test_beyond_the_verified_table_the_calendar_refuses() -> None:
 def test_the_verified_table_reaches_ninety_days_ahead() -> None:
     """Fails in good time before the calendar would stop a live system."""
     today = datetime.now(KST).date()
-    assert today + timedelta(days=90) <= VERIFIED_UNTIL, "extend events/calendar.py"
+    assert today + timedelta(days=90) <= VERIFIED_UNTIL, "extend events/krx_days.py"
 
 
 def test_instants_are_nanoseconds_of_korean_wall_time() -> None:
