@@ -41,8 +41,8 @@ async def logged_sessions(log: Log) -> Sequence[tuple[Recorded, SessionOpened]]:
     """Return every session on the log, oldest first."""
     found: list[tuple[Recorded, SessionOpened]] = []
     async with log.read(topics=("market.session.*",)) as reader:
-        while reader.pending:
-            for recorded in await reader.batch(_WAIT):
+        while reader.pending and (batch := await reader.batch(_WAIT)):
+            for recorded in batch:
                 event = codec.decode(recorded.payload)
                 if isinstance(event, SessionOpened):
                     found.append((recorded, event))
@@ -84,8 +84,7 @@ async def rederive(
     logged_by_type: Counter[str] = Counter()
     rederived_by_type: Counter[str] = Counter()
     async with log.read(after=opening.sequence - 1, topics=reading_topics(processor)) as reader:
-        while reader.pending:
-            batch = await reader.batch(_WAIT)
+        while reader.pending and (batch := await reader.batch(_WAIT)):
             for recorded in batch:
                 if recorded.sequence > end:
                     break
@@ -100,10 +99,9 @@ async def rederive(
                 rederived_by_type[codec.event_name(logged)] += derivation.matched - matched
                 if disagreement is not None:
                     found.append(disagreement)
-            if batch:
-                on_entry(batch[-1].sequence)
-                if batch[-1].sequence >= end:
-                    break
+            on_entry(batch[-1].sequence)
+            if batch[-1].sequence >= end:
+                break
     found += derivation.unlogged()
     found.sort(key=lambda disagreement: disagreement.sequence)
     return Rederivation(

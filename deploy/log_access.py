@@ -14,6 +14,7 @@ from deploy.data_directory import DataDirectory, RunLock, is_running
 from deploy.day_summary import TOPICS, DaySummary
 
 _WAIT = 2.0
+_SILENT_WAITS = 2
 
 
 @asynccontextmanager
@@ -43,9 +44,13 @@ async def read_to_head(
 ) -> int:
     """Hand every entry that is on ``topics`` now to ``take``; return the log's last sequence."""
     head = (await log.info()).last_sequence
+    silent = 0
     async with log.read(topics=topics) as reader:
-        while reader.pending:
-            for recorded in await reader.batch(_WAIT):
+        # An entry that was lost stays pending for ever; entries of no concern may take a while.
+        while reader.pending and silent < _SILENT_WAITS:
+            batch = await reader.batch(_WAIT)
+            silent = 0 if batch else silent + 1
+            for recorded in batch:
                 if recorded.sequence > head:
                     return head
                 take(recorded)
