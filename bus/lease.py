@@ -25,7 +25,7 @@ from weakref import WeakSet
 
 import structlog
 
-from bus.errors import AppendConflict, BusError, IdentityReused, LeaseLost
+from bus.errors import AppendConflict, IdentityReused, LeaseLost
 from bus.log import Entry, Log, Recorded
 from bus.process_identity import has_ended, own_identity
 from events import codec, subjects
@@ -36,6 +36,9 @@ _TTL_S: Final = 15.0
 _FRESH: Final = 2 / 3
 _RENEWALS: Final = 3
 """Renewals per ttl."""
+
+_END_WITHIN_S: Final = 5.0
+"""Wall seconds in which a block that lost its lease ends, or is stuck."""
 
 _LOOKS: Final = 30
 """How often in a ttl one who waits looks at the log and at the holder's process."""
@@ -191,38 +194,47 @@ class Lease:
             await self._renew()
 
     @asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
+    async def kept(
+        self, stuck: Callable[[], None] | None = None, *, end_within_s: float = _END_WITHIN_S
+    ) -> AsyncIterator[None]:
         """Keep the lease while the block runs, and give it back when the block ends as it should.
 
         A loss cancels the block and is raised in its place. After any other error the lease is not
-        given back: what the block left behind is for a process that has read the log anew.
+        given back: what the block left behind is for a process that has read the log anew. A block
+        that has not ended ``end_within_s`` wall seconds after its cancellation is ``stuck``: some
+        part of it did not let itself be cancelled, and the process had better be ended.
 
         Raises:
             LeaseLost, BusError: see ``keep``.
         """
-        block = asyncio.current_task()
+        block, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert block is not None
-        ends: list[BusError] = []
+        timers: list[asyncio.TimerHandle] = []
 
-        async def keep() -> None:
-            try:
-                await self.keep()
-            except BusError as error:
-                ends.append(error)
-                block.cancel()
+        def over(keeping: asyncio.Task[None]) -> None:
+            if keeping.cancelled():
+                return
+            block.cancel()
+            if stuck is not None:
+                timers.append(loop.call_later(end_within_s, stuck))
 
-        keeping = asyncio.create_task(keep())
+        keeping = asyncio.create_task(self.keep())
+        keeping.add_done_callback(over)
         try:
             yield
             keeping.cancel()
             await self.release()
         except asyncio.CancelledError:
-            if not ends:
+            if not keeping.done() or keeping.cancelled():
                 raise
+            failure = keeping.exception()
+            assert failure is not None  # it renews for ever
             block.uncancel()
-            raise ends[0] from None
+            raise failure from None
         finally:
             keeping.cancel()
+            for timer in timers:
+                timer.cancel()
             self.drop()
 
     async def release(self) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import psutil
+import structlog
 
 from bus import (
     JetStreamLog,
@@ -189,10 +190,17 @@ async def _gateway(context: Context) -> None:
                 ),
                 limits=settings.budget,
                 reports=broker.reports,
+                stuck=_end_hard,
             )
         finally:
             renewing.cancel()
             await feed.aclose()
+
+
+def _end_hard() -> None:
+    """End this process at once; the supervisor starts it again, and the log has all it needs."""
+    structlog.get_logger().error("gateway_stuck", remedy="ended, to be started again")
+    os._exit(1)
 
 
 async def _report_recording(context: Context, lost: int, reason: str) -> None:

@@ -11,7 +11,7 @@ account: a second one asks the broker nothing and waits until the first has ende
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -59,6 +59,7 @@ async def run_gateway(
     master_files: MasterFiles | None = None,
     limits: Limits | None = None,
     reports: ClientReports | None = None,
+    stuck: Callable[[], None] | None = None,
 ) -> None:
     """Run the gateway for the session of the present day until ``stop`` is set.
 
@@ -70,7 +71,8 @@ async def run_gateway(
     ``compare_calendar`` asks the broker once a day whether the exchange opens; ``folder`` keeps
     its answer, and the mark by which a log that went backwards is noticed. ``master_files`` are
     read before the session when given. ``limits`` is the call budget that the steady questions must
-    fit; ``reports`` is what the client has to say about it.
+    fit; ``reports`` is what the client has to say about it. ``stuck`` is called when this gateway
+    has lost its lease and does not come to its end: the process is to be ended then.
 
     While another process holds the account's lease this one waits as its standby; once it has taken
     over it runs the session of that moment.
@@ -89,7 +91,7 @@ async def run_gateway(
     lease = Lease(log, LEASE, run, now=time.now)
     if not await lease.acquire(stop, _Standby(log, time, on_progress).report):
         return
-    async with lease.kept():
+    async with lease.kept(stuck):
         # It may have been waited for until another day.
         session = calendar.session(calendar.kst(time.now()).date())
         on_progress(0, 1)

@@ -338,6 +338,32 @@ async def test_a_block_that_ends_gives_the_lease_back_and_one_that_fails_does_no
     ]
 
 
+async def test_a_block_that_does_not_let_itself_be_cancelled_is_told_to_be_stuck(
+    log: Log,
+) -> None:
+    """One part swallows its cancellation; whoever can end the process hears of it."""
+    clock, told = ManualTime(0), asyncio.Event()
+    lease = a_lease(log, clock, "r1")
+    assert await asyncio.wait_for(lease.acquire(asyncio.Event()), 5)
+    rival = a_lease(log, clock, "r2", holder=THERE, dead=frozenset({HERE}))
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await told.wait()
+
+    async def keep() -> None:
+        async with lease.kept(told.set, end_within_s=0.01), asyncio.TaskGroup() as group:
+            group.create_task(stubborn())
+            assert await rival.acquire(asyncio.Event())
+            await run_clock(clock, 20)
+
+    with pytest.raises(LeaseLost):
+        await asyncio.wait_for(keep(), 5)
+    assert told.is_set()
+
+
 def test_a_process_id_that_was_given_out_again_is_not_taken_for_the_holder() -> None:
     """Same id, other start time: the holder has ended, whoever bears its number now."""
     *rest, pid, started = own_identity().split("/")

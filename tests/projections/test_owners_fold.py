@@ -278,7 +278,10 @@ class Account:
         quantity = min(quantity, self.owned(UNKNOWN))
         if quantity > 0:
             cost = quantity * 199_000
-            self._say(day.moved(day.NAVER, UNKNOWN, owner, quantity, seconds=1, cost=cost))
+            moved = day.moved(
+                day.NAVER, UNKNOWN, owner, quantity, seconds=self._sequence, cost=cost
+            )
+            self._say(moved)
             self.adopted += cost
 
     def drift(self, owner: StrategyId, found: int) -> None:
