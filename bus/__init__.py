@@ -5,6 +5,7 @@ Other rooms see the ``Log`` port, the ``Processor`` protocol with its runner, an
 
 from bus.audit import AuditReport, Flaw, audit_log, run_auditor
 from bus.child_process import die_with_parent
+from bus.code_version import code_version
 from bus.derivation import Disagreement
 from bus.errors import (
     AppendConflict,
@@ -86,6 +87,7 @@ __all__ = [
     "TimeSource",
     "WallClock",
     "audit_log",
+    "code_version",
     "decode_block",
     "die_with_parent",
     "encode_block",

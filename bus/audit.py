@@ -2,7 +2,8 @@
 
 The auditor reads every entry and now and then appends ``LogSealed``: a rolling SHA-256 over all
 entries so far and one CRC-32 per entry of the sealed range. ``audit_log`` recomputes them: the
-digest says whether anything changed, the checksums say where. The first seal starts at sequence 1.
+digest says whether anything changed, the checksums say where. The first seal starts at the first
+entry that the stream holds.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ async def run_auditor(
 async def _resume(log: Log) -> tuple[int, _Range]:
     stored = await log.last(_TOPIC)
     if stored is None:
-        return 0, _Range(1, _START)
+        # What has left the stream is sealed by the archive's own hashes.
+        return 0, _Range(max((await log.info()).first_sequence, 1), _START)
     event = codec.decode(stored.payload)
     assert isinstance(event, LogSealed)
     return stored.sequence, _Range(event.last + 1, event.digest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import calendar
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -323,7 +324,7 @@ class JetStreamLog:
             subject=message["subject"],
             payload=base64.b64decode(message.get("data", "")),
             identity=_header(base64.b64decode(message.get("hdrs", "")), b"Nats-Msg-Id"),
-            stored_at=int(datetime.fromisoformat(message["time"]).timestamp() * 1e6) * 1_000,
+            stored_at=_nanoseconds(message["time"]),
         )
 
     async def info(self) -> LogIdentity:
@@ -356,6 +357,13 @@ class JetStreamLog:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(0.1)
+
+
+def _nanoseconds(text: str) -> int:
+    """Return an RFC 3339 time of the server, ``2025-09-15T00:00:00.1234Z``, in ns UTC."""
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    whole = calendar.timegm(datetime.fromisoformat(seconds).timetuple())
+    return whole * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
 
 def _header(block: bytes, name: bytes) -> str:

@@ -7,6 +7,7 @@
     logs/           one file of JSON lines per service
     run/            clock, progress and pid files, the lock; meaningless once the run has ended
     kis/            broker token cache, readable by the owner only
+    recordings/     sealed days of the log; made with the first of them
 
 What always holds: nothing of a run lies outside its directory; one process at a time holds the
 lock; a directory of another layout version is refused untouched; no file here contains a secret
@@ -116,6 +117,11 @@ class DataDirectory:
     def nats(self) -> Path:
         """The JetStream store."""
         return self.path / "nats"
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of sealed days, ``<account>/<date>/`` in it; not there before the first."""
+        return self.path / "recordings"
 
     @property
     def logs(self) -> Path:

@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
+from bus import code_version
 from deploy import run_configuration
 from deploy.calendar_input import parse_day, session_of
-from deploy.code_version import code_version
 from deploy.configuration import SHIPPED
 from deploy.credentials import demo_credentials
 from deploy.data_directory import (

@@ -22,6 +22,7 @@ from events.control import (
     SharesReallocated,
 )
 from events.ops import (
+    DaySealed,
     Degraded,
     DivergenceFound,
     EventSetAside,
@@ -57,6 +58,11 @@ def clock_text(at: int) -> str:
 def won(amount: int) -> str:
     """Return an amount with thousands separated and its sign when negative."""
     return f"{amount:,} won"
+
+
+def megabytes(count: int) -> str:
+    """Return a number of bytes for people, ``4.2 MB``; small ones in kilobytes."""
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
 
 
 def describe(event: Event) -> str:
@@ -196,5 +202,7 @@ def _ops(event: Event) -> str:
             return f"{event.service} set entry {event.sequence} aside: {event.error}"
         case FrameSetAside():
             return f"{event.service} set a frame aside: {event.error}"
+        case DaySealed():
+            return f"{event.trading_date} sealed, {event.entries:,} entries to {event.last:,}"
         case _:
             return codec.event_name(event)

@@ -23,10 +23,10 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bus import JetStreamLog, RawReader
+from bus import JetStreamLog, Log, RawReader
 from deploy.calendar_input import parse_day
 from deploy.data_directory import find_run
-from deploy.log_access import open_log
+from deploy.log_access import open_log, with_sealed_days
 from deploy.raw_comparison import Derived, Difference, Logged, side_by_side
 from deploy.terminal import console, print_json
 from events import TradingDate, codec
@@ -125,7 +125,7 @@ def replay_command(date: str | None, data_dir: Path | None, *, as_json: bool) ->
 
     async def run() -> ReplayResult:
         async with open_log(directory) as log:
-            return await replay(log, day)
+            return await replay(log, day, history=await with_sealed_days(directory, log))
 
     result = asyncio.run(run())
     if as_json:
@@ -136,8 +136,12 @@ def replay_command(date: str | None, data_dir: Path | None, *, as_json: bool) ->
     return 0 if result.differences == 0 and result.frames > 0 else 1
 
 
-async def replay(log: JetStreamLog, day: TradingDate) -> ReplayResult:
+async def replay(
+    log: JetStreamLog, day: TradingDate, *, history: Log | None = None
+) -> ReplayResult:
     """Decode a day's recorded frames again and compare with its market events.
+
+    ``history`` is where the events are read from if not from the log's stream alone.
 
     Raises:
         RawBlockUnreadable: a block of another version.
@@ -159,7 +163,7 @@ async def replay(log: JetStreamLog, day: TradingDate) -> ReplayResult:
             reader, instants, lambda block: bar.update(task, completed=block - first + 1)
         )
         comparison = await side_by_side(
-            frames.derived(), _logged(log, instants), began=lambda: frames.began
+            frames.derived(), _logged(history or log, instants), began=lambda: frames.began
         )
     return ReplayResult(
         date=day,
@@ -176,7 +180,7 @@ async def replay(log: JetStreamLog, day: TradingDate) -> ReplayResult:
     )
 
 
-async def _logged(log: JetStreamLog, day: range) -> AsyncIterator[Logged]:
+async def _logged(log: Log, day: range) -> AsyncIterator[Logged]:
     """Yield the market events of a day that come from frames, as the log has them now."""
     head = (await log.info()).last_sequence
     silent = 0

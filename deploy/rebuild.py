@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from deploy.data_directory import DataDirectory, find_run
-from deploy.log_access import open_log
+from deploy.log_access import open_history
 from deploy.terminal import console, print_json
 from projections import URL_VARIABLE, EmbeddedPostgres, RebuildReport, rebuild
 
@@ -33,7 +33,7 @@ def rebuild_command(data_dir: Path | None, *, as_json: bool) -> int:
 
 
 async def _rebuild(directory: DataDirectory) -> RebuildReport:
-    async with open_log(directory, exclusive=True) as log:
+    async with open_history(directory, exclusive=True) as log:
         if url := os.environ.get(URL_VARIABLE):
             return await rebuild(log, url)
         server = EmbeddedPostgres(directory.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from bus import Progress
 from deploy.data_directory import DataDirectory, find_run, is_running
 from deploy.day_summary import DaySummary
 from deploy.event_text import clock_text, describe, won
-from deploy.log_access import open_log, summarise
+from deploy.log_access import open_log, summarise, with_sealed_days
 from deploy.logs import errors_in
+from deploy.recordings.unsealed import overdue
 from deploy.terminal import console, print_json
 from events.ops import SlotsChanged
 
@@ -48,7 +50,7 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
     ``halts`` maps halts in force to their reason, ``degraded`` conditions that still hold to their
     detail, ``drift`` symbols to what broker and owners have. ``unprotected`` names allocations
     without a stop that works. ``slots`` counts the subscriptions held and waiting, of the budget;
-    ``subscriptions`` names them.
+    ``subscriptions`` names them. ``unsealed`` names sessions that should be in the recordings.
     """
 
     data_dir: str
@@ -69,6 +71,7 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
     orders: dict[str, int]
     holdings: dict[str, int]
     net: int
+    unsealed: tuple[str, ...]
     log_errors: dict[str, int]
 
     @property
@@ -76,7 +79,7 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing needs a person: no halt, degradation, drift, divergence or error."""
         silent = any(service.state == "silent" for service in self.services)
         held_back = self.halts or self.degraded or self.drift or self.unprotected
-        lost = self.divergences or self.set_aside or self.log_errors
+        lost = self.divergences or self.set_aside or self.log_errors or self.unsealed
         return not (held_back or lost or silent)
 
 
@@ -84,8 +87,8 @@ def status_command(data_dir: Path | None, *, as_json: bool) -> int:
     """Show the health of a run; the exit status is 1 when something needs a person."""
     directory = find_run(data_dir)
     running = is_running(directory)
-    summary, last = asyncio.run(_read(directory))
-    result = _result(directory, summary, last, running=running)
+    summary, last, unsealed = asyncio.run(_read(directory))
+    result = _result(directory, summary, last, unsealed=unsealed, running=running)
     if as_json:
         print_json(result)
     else:
@@ -93,13 +96,20 @@ def status_command(data_dir: Path | None, *, as_json: bool) -> int:
     return 0 if result.healthy else 1
 
 
-async def _read(directory: DataDirectory) -> tuple[DaySummary, int]:
+async def _read(directory: DataDirectory) -> tuple[DaySummary, int, tuple[str, ...]]:
     async with open_log(directory) as log:
-        return await summarise(log)
+        summary, last = await summarise(await with_sealed_days(directory, log))
+        late = await overdue(directory, log, time.time_ns())
+    return summary, last, tuple(f"{date}, for {days} days" for date, days in late)
 
 
 def _result(
-    directory: DataDirectory, summary: DaySummary, last: int, *, running: bool
+    directory: DataDirectory,
+    summary: DaySummary,
+    last: int,
+    *,
+    unsealed: tuple[str, ...],
+    running: bool,
 ) -> StatusResult:
     slots = summary.slots
     return StatusResult(
@@ -126,6 +136,7 @@ def _result(
         orders=summary.orders,
         holdings={str(symbol): shares for symbol, shares in summary.holdings.items()},
         net=summary.profit.net,
+        unsealed=unsealed,
         log_errors=errors_in(directory.logs).by_name,
     )
 
@@ -223,6 +234,8 @@ def _show_trouble(result: StatusResult) -> None:
         out.print(Text(f"{result.divergences} divergences: run kst verify", style="red"))
     if result.set_aside:
         out.print(Text(f"{result.set_aside} entries or frames set aside", style="red"))
+    for session in result.unsealed:
+        out.print(Text(f"not sealed: {session}; run kst recordings seal", style="red"))
     for name, count in result.log_errors.items():
         out.print(Text(f"error in the logs: {count} × {name}", style="red"))
     if result.healthy:

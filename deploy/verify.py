@@ -2,7 +2,8 @@
 
 Three things are held against the log: what the processors derive from it, the seals over its
 entries, and the run's configuration files. The processors run under the settings of the *files*, so
-a changed setting shows itself both by its name and by the first decision it changes.
+a changed setting shows itself both by its name and by the first decision it changes. A day that has
+left the stream is read from its recording.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bus import (
     AuditReport,
     Disagreement,
     Flaw,
-    JetStreamLog,
+    Log,
     Processor,
     ProcessorFactory,
     Rederivation,
@@ -30,7 +31,7 @@ from deploy import run_configuration
 from deploy.calendar_input import parse_day
 from deploy.configuration_drift import ConfigurationDrift, drifts
 from deploy.data_directory import DataDirectory, find_run
-from deploy.log_access import open_log
+from deploy.log_access import open_history
 from deploy.processors import factories
 from deploy.terminal import console, print_json
 from events import TradingDate
@@ -89,7 +90,7 @@ def verify_command(date: str | None, data_dir: Path | None, *, as_json: bool) ->
 
 async def _verify(directory: DataDirectory, day: TradingDate) -> _Findings:
     files = run_configuration.read(directory.path / "config").session_texts()
-    async with open_log(directory) as log:
+    async with open_history(directory) as log:
         return _Findings(
             derived=await _derive_all(log, directory, day, files),
             settings=await _settings(log, day, files),
@@ -98,7 +99,7 @@ async def _verify(directory: DataDirectory, day: TradingDate) -> _Findings:
 
 
 async def _derive_all(
-    log: JetStreamLog, directory: DataDirectory, day: TradingDate, files: Mapping[str, str]
+    log: Log, directory: DataDirectory, day: TradingDate, files: Mapping[str, str]
 ) -> list[Rederivation]:
     chosen = factories(directory.manifest.strategies)
     return [await rederive(log, _under(factory, files), day) for factory in chosen.values()]
@@ -112,7 +113,7 @@ def _under(factory: ProcessorFactory, files: Mapping[str, str]) -> ProcessorFact
 
 
 async def _settings(
-    log: JetStreamLog, day: TradingDate, files: Mapping[str, str]
+    log: Log, day: TradingDate, files: Mapping[str, str]
 ) -> list[ConfigurationDrift]:
     return [
         drift

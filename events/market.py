@@ -7,12 +7,18 @@ gateway; ``time`` inside a record is the exchange's own (one-second resolution a
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Final
 
 import msgspec
 
 from events.control import Halt
 from events.event import MarketEvent
 from events.identifiers import StrategyId, Symbol, TradingDate
+
+NEVER: Final = 1 << 62
+"""An instant (ns UTC) later than anything."""
+
+_OPENING_AUCTION: Final = 1_800 * 1_000_000_000
 
 
 class Phase(StrEnum):
@@ -341,6 +347,38 @@ class Bar(msgspec.Struct, frozen=True, array_like=True):
     value: int = 0
 
 
+class BarClosed(MarketEvent, frozen=True, kw_only=True, tag="BarClosed.1"):
+    """A completed bar of one symbol as a recording of bars holds it; ``at`` is its right edge.
+
+    A live feed brings trades and none of these. A recording made of bars alone brings these and no
+    trades; its open, high, low and close were traded in an order that nobody knows.
+    """
+
+    symbol: Symbol
+    bar: Bar
+
+    @property
+    def topic(self) -> str:
+        """``market.bar.<symbol>``."""
+        return f"market.bar.{self.symbol}"
+
+
+class BarHistory(MarketEvent, frozen=True, kw_only=True, tag="BarHistory.1"):
+    """Completed bars of earlier sessions, oldest first: what a strategy on bars begins a day with.
+
+    All are of one length, that of the bars which follow during the session.
+    """
+
+    symbol: Symbol
+    trading_date: TradingDate
+    bars: tuple[Bar, ...]
+
+    @property
+    def topic(self) -> str:
+        """``market.bar.<symbol>``."""
+        return f"market.bar.{self.symbol}"
+
+
 class DailyHistory(MarketEvent, frozen=True, kw_only=True, tag="DailyHistory.1"):
     """Completed daily bars before ``trading_date``, oldest first, today excluded."""
 
@@ -444,6 +482,22 @@ class SessionOpened(MarketEvent, frozen=True, kw_only=True, tag="SessionOpened.1
     code_version: str
     halts: tuple[Halt, ...] = ()
     limits: dict[str, int | float | str | None] = msgspec.field(default_factory=dict)
+
+    def next_phase_at(self, after: int) -> int:
+        """Return the first instant after ``after`` (ns UTC) at which the session's phase changes.
+
+        After the close that is later than anything. The opening auction begins half an hour before
+        the open.
+        """
+        for instant in (
+            self.open_at - _OPENING_AUCTION,
+            self.open_at,
+            self.closing_auction_at,
+            self.close_at,
+        ):
+            if instant > after:
+                return instant
+        return NEVER
 
     @property
     def topic(self) -> str:

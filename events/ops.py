@@ -209,6 +209,30 @@ class LogSealed(Derived, frozen=True, kw_only=True, tag="LogSealed.1"):
         return f"seal-{self.first}-{self.last}"
 
 
+class DaySealed(Derived, frozen=True, kw_only=True, tag="DaySealed.1"):
+    """A session's log entries ``first``..``last`` are in the archive and were read back.
+
+    ``cause`` is ``last`` and ``at`` its time. ``digest`` is the archive's rolling BLAKE2b-256 (hex)
+    over all entries up to there: it ties what follows on the stream to the archive before it.
+    """
+
+    trading_date: TradingDate
+    first: int
+    last: int
+    entries: int
+    digest: str
+
+    @property
+    def topic(self) -> str:
+        """``ops.archive``."""
+        return "ops.archive"
+
+    @property
+    def identity(self) -> str:
+        """One per session."""
+        return f"sealed-{self.trading_date}"
+
+
 class SetupChanged(Derived, frozen=True, kw_only=True, tag="SetupChanged.1"):
     """A strategy moved one symbol from one state to another, and what it saw while doing so."""
 

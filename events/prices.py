@@ -56,6 +56,14 @@ def _table(board: Board, on: date) -> _Table:
     return _KOSPI_BEFORE_2023 if board is Board.KOSPI else _KOSDAQ_BEFORE_2023
 
 
+def tick_table(board: Board = Board.KOSPI, on: date = _CURRENT) -> _Table:
+    """Return (upper bounds, ticks): the tick of price ``p`` is ``ticks[bisect_right(bounds, p)]``.
+
+    For code that rounds many prices at once; there is one tick more than there are bounds.
+    """
+    return _table(board, on)
+
+
 def tick_size(price: int, board: Board = Board.KOSPI, on: date = _CURRENT) -> int:
     """Return the tick in won at ``price`` (won, ≥ 0) on a date (default: the newest table)."""
     bounds, ticks = _table(board, on)

@@ -29,6 +29,7 @@ _DEPTH: dict[tuple[str, str], int] = {
     ("market", "status"): 3,
     ("market", "daily"): 3,
     ("market", "minute"): 3,
+    ("market", "bar"): 3,
     ("market", "session"): 3,
     ("market", "clock"): 2,
     ("trading", "intent"): 3,

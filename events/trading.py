@@ -32,6 +32,8 @@ class Side(StrEnum):
     BUY = "buy"
     SELL = "sell"
 
+    __hash__ = str.__hash__  # that of an enumeration is written in Python; books are kept by side
+
 
 class IntentKind(StrEnum):
     """What a strategy wants."""
@@ -87,6 +89,8 @@ class OrderState(StrEnum):
     CANCELLED = "cancelled"
     REJECTED = "rejected"
     EXPIRED = "expired"
+
+    __hash__ = str.__hash__  # see ``Side``; every event of an order looks its state up
 
 
 class CheckOutcome(StrEnum):

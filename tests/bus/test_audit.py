@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 from bus import Entry, MemoryLog, Recorded, audit, audit_log, entry, run_auditor
-from events import AccountId
+from events import AccountId, codec
 from events.market import ClockTick, Phase
+from events.ops import LogSealed
+from tests.bus.archive.a_day import ShortenedLog
 
 
 async def fill(log: MemoryLog, first: int, count: int) -> None:
@@ -147,3 +149,20 @@ async def test_an_auditor_whose_log_has_gone_ends_when_told(
     stop.set()
     gone: Any = _GoneLog(AccountId("demo"))
     await asyncio.wait_for(run_auditor(gone, stop=stop), 3)
+
+
+async def test_an_auditor_of_a_shortened_stream_begins_where_that_does() -> None:
+    """What has left the stream is no loss, and what is left can be sealed and checked."""
+    log = MemoryLog(AccountId("demo"))
+    await fill(log, 1, 30)
+    shortened = ShortenedLog(log, 11)
+    await run_once(shortened)
+    seals = [
+        event
+        for stored in shortened.entries[30:]
+        if isinstance(event := codec.decode(stored.payload), LogSealed)
+    ]
+    assert (seals[0].first, seals[-1].last) == (11, 30)
+    # With the archive before it the log is whole again.
+    report = await audit_log(log)
+    assert report.flaws == ()

@@ -194,5 +194,7 @@ async def test_lookups_see_own_writes(log: Log) -> None:
     first = await log.get(1)
     assert first is not None
     assert first.payload == b"1"
+    # Looked up or read: the same entry, to the nanosecond.
+    assert [first, last] == await everything(log)
     assert await log.last("ops.b") is None
     assert await log.get(3) is None

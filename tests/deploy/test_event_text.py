@@ -25,6 +25,7 @@ from events.control import (
     SharesReallocated,
 )
 from events.market import ClockTick, Phase
+from events.ops import DaySealed
 from events.trading import (
     DriftCleared,
     DriftDetected,
@@ -48,6 +49,10 @@ def operator(reason: str) -> dict[str, str | int]:
 
 
 LINES: list[tuple[Event, str]] = [
+    (
+        DaySealed(at=1, cause=9, trading_date=DAY, first=1, last=1_234, entries=1_234, digest="00"),
+        "20250915 sealed, 1,234 entries to 1,234",
+    ),
     (
         HaltSet(
             scope=HaltScope.STRATEGY,

@@ -16,7 +16,7 @@ import time
 from collections import namedtuple
 from typing import Any
 
-import requests  # type: ignore[import-untyped] # lives in this client's own environment
+import requests  # lives in this client's own environment
 import websockets
 from Crypto.Cipher import AES  # type: ignore[import-not-found] # same
 from Crypto.Util.Padding import unpad  # type: ignore[import-not-found] # same

@@ -6,16 +6,19 @@ may differ too, and then the fingerprint says why.
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 _ROOMS: Final = (
-    "bus", "deploy", "events", "kis_gateway", "projections", "risk", "strategies",
+    "bus", "deploy", "events", "kis_gateway", "pipelines", "projections", "research", "risk",
+    "strategies",
 )  # fmt: skip
 
 
+@cache
 def code_version() -> str:
     """Return ``<version>+<12 hex digits of the hash over the source files of all rooms>``."""
     root = Path(__file__).resolve().parent.parent
