@@ -76,6 +76,9 @@ class ExecutionBook:
         self, execution: Execution, cause: Cause, *, last: int | None = None
     ) -> list[Action]:
         """Return what follows for an execution without an order planned, on its way or working."""
+        over = self._rules.over(execution)
+        if over is not None:
+            return [self._end(execution, cause, over.reason)]
         symbol = execution.intent.symbol
         step = self._rules.next_step(
             execution,
@@ -178,6 +181,11 @@ class ExecutionBook:
         if live is None or live.over or held:
             return []
         return self.withdrawals.leave(live, reason)
+
+    def executing(self, order: Order) -> bool:
+        """Return whether an order belongs to an execution that has not ended."""
+        execution = self.records.of_order(order.order_id)
+        return execution is not None and execution.phase is not ExecutionPhase.ENDED
 
     # -- what became of orders -------------------------------------------------------------------
 

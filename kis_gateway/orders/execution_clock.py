@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from events.market import TradeFrame
-from events.trading import Route
+from events import Symbol
+from events.market import NEVER, Phase
+from events.trading import Route, Side
 from kis_gateway.orders.actions import Action, Submit
 from kis_gateway.orders.execution_book import ExecutionBook
 from kis_gateway.orders.executions import Execution, ExecutionPhase
@@ -41,14 +42,17 @@ class ExecutionClock:
         self._orders = orders
         self._outstanding = outstanding
 
-    def printed(self, cause: Cause, frame: TradeFrame, highest: int) -> list[Action]:
-        """Return the orders of the held entries whose stop a frame of the tape has reached."""
+    def printed(self, cause: Cause, symbol: Symbol, newest: int, highest: int) -> list[Action]:
+        """Return the orders of the held entries whose stop the tape has reached.
+
+        ``newest`` and ``highest`` are the last and the highest price in won of what was printed.
+        """
         actions: list[Action] = []
-        for execution in self._book.records.held(frame.symbol):
+        for execution in self._book.records.held(symbol):
             stop = execution.intent.stop_price
             assert stop is not None  # only entries with a stop are held
             if highest >= stop and self._watch.now <= execution.intent.expires_at:
-                last = max(frame.trades[-1].price, stop)
+                last = max(newest, stop)
                 actions.extend(self._book.advance(execution, cause, last=last))
         return actions
 
@@ -62,6 +66,40 @@ class ExecutionClock:
             if aged or self._book.withdrawals.reason(order.order_id) is not None:
                 actions.extend(self._book.withdraw_loose(order, "lifetime"))
         return actions
+
+    def next_due(self) -> int:
+        """Return the instant (ns UTC) before which time calls for nothing, 0 for any time."""
+        instants = [NEVER]
+        for execution in self._book.records.active():
+            instants.append(self._next_due_of(execution))
+        for order in self._orders.live():
+            if self._book.withdrawals.reason(order.order_id) is not None:
+                return 0
+            if order.cancel_at > 0 and not self._book.executing(order):
+                instants.append(order.cancel_at)
+        return min(instants)
+
+    def _next_due_of(self, execution: Execution) -> int:
+        match execution.phase:
+            case ExecutionPhase.HELD:
+                return execution.intent.expires_at
+            case ExecutionPhase.PLANNED:
+                return NEVER  # it waits to be written, at most until the session closes
+            case ExecutionPhase.WORKING if execution.route is not Route.NXT:
+                return self._next_review(execution)
+            case _:
+                return 0
+
+    def _next_review(self, execution: Execution) -> int:
+        """Return when what works of an execution is to be priced anew, or is wanted no longer."""
+        if execution.side is Side.SELL:
+            if self._watch.phase is Phase.CLOSING_AUCTION:
+                return 0
+            return NEVER if execution.due is None else execution.due
+        instants = [order.cancel_at for order in self._book.records.live(execution)]
+        if execution.due is not None:
+            instants = [execution.due]
+        return min(*instants, execution.intent.expires_at)
 
     def _due(self, execution: Execution, cause: Cause) -> list[Action]:
         match execution.phase:

@@ -21,6 +21,8 @@ class ExecutionRecords:
         self._active: dict[IntentId, Execution] = {}
         self._of_order: dict[OrderId, Execution] = {}
         self._held: dict[Symbol, dict[OrderId, Execution]] = {}
+        self._counts: dict[Symbol, int] = {}
+        """How many executions of a symbol have not ended; symbols without any are absent."""
 
     def open(self, intent: IntentSubmitted, side: Side, quantity: int) -> Execution | None:
         """Return a new execution, ``None`` when the intent has one already."""
@@ -28,12 +30,22 @@ class ExecutionRecords:
             return None
         execution = Execution(intent=intent, side=side, quantity=quantity)
         self._executions[intent.intent_id] = self._active[intent.intent_id] = execution
+        self._counts[intent.symbol] = self._counts.get(intent.symbol, 0) + 1
         return execution
 
     def close(self, execution: Execution) -> None:
         """Take in that an execution has ended."""
         execution.phase = ExecutionPhase.ENDED
-        self._active.pop(execution.intent.intent_id, None)
+        symbol = execution.intent.symbol
+        if self._active.pop(execution.intent.intent_id, None) is None:
+            return
+        self._counts[symbol] -= 1
+        if not self._counts[symbol]:
+            del self._counts[symbol]
+
+    def any_in(self, symbol: Symbol) -> bool:
+        """Return whether an execution of a symbol has not ended."""
+        return symbol in self._counts
 
     def of_intent(self, intent: IntentId) -> Execution | None:
         """Return the execution of an intent."""

@@ -60,6 +60,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     settings: PlanSettings
     venues: Venues
 
+    def over(self, execution: Execution) -> Over | None:
+        """Return the end of an execution that needs no look at the market, ``None`` for none."""
+        if execution.filled >= execution.quantity > 0:
+            return Over("complete")
+        if execution.withdrawn:
+            return Over("withdrawn")
+        if execution.verdict:
+            return Over(execution.verdict)
+        return None
+
     def next_step(
         self,
         execution: Execution,
@@ -69,12 +79,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         session_over: bool,
     ) -> Step:
         """Return what follows for an execution none of whose orders is on its way or working."""
-        if execution.filled >= execution.quantity > 0:
-            return Over("complete")
-        if execution.withdrawn:
-            return Over("withdrawn")
-        if execution.verdict:
-            return Over(execution.verdict)
+        over = self.over(execution)
+        if over is not None:
+            return over
         if execution.side is Side.SELL:
             return self._next_sell(execution, view, reference, session_over=session_over)
         if execution.outcome is Outcome.REFUSED and execution.code != CANCELLED:
@@ -183,8 +190,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         route = Route.KRX
         if not execution.only_krx:
             route = self.venues.route(plan.kind, reference, view)
+        if child != plan.quantity:
+            plan = msgspec.structs.replace(plan, quantity=child)
         return Send(
-            plan=msgspec.structs.replace(plan, quantity=child),
+            plan=plan,
             route=route,
             replaces=_replaced(execution),
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from events import OrderId, Symbol
-from events.trading import OrderEvent, OrderState, Side
+from events.trading import OrderAccepted, OrderEvent, OrderState, Side
 from kis_gateway.orders.order_state import Order, evolve
 
 
@@ -50,7 +50,7 @@ class OrderBook:
             self._given_up[event.order_id] = None
         else:
             self._given_up.pop(event.order_id, None)
-        if order.broker_order is not None:
+        if order.broker_order is not None and isinstance(event, OrderAccepted):
             self._numbers[plain_number(order.broker_order)] = event.order_id
         return order
 

@@ -7,8 +7,7 @@ what stands on the log, so after a restart exactly what is left to do is found a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from events import IntentId, OrderId, Symbol
 from events.trading import (
@@ -25,13 +24,12 @@ from kis_gateway.orders.executions import Execution
 from kis_gateway.orders.next_order import Send
 from kis_gateway.orders.order_state import Order
 
+_ORDER: Final = "order"
+_CANCEL: Final = "cancel"
+_END: Final = "end"
+"""What an action is about; there is one action of each for an order or an intent."""
 
-class _Slot(Enum):
-    """What an action is about; there is one action of each for an order or an intent."""
-
-    ORDER = 1
-    CANCEL = 2
-    END = 3
+_BEGINNINGS: Final = (Hold, Submit, Refuse)
 
 
 class Cause(NamedTuple):
@@ -45,7 +43,7 @@ class Outstanding:
     """Every action called for and not yet done."""
 
     def __init__(self) -> None:
-        self._wanted: dict[tuple[_Slot, str], Action] = {}
+        self._wanted: dict[tuple[str, str], Action] = {}
 
     def actions(self) -> list[Action]:
         """Return them all, in the order in which they were called for."""
@@ -53,8 +51,8 @@ class Outstanding:
 
     def planned(self, order: OrderId) -> Hold | Submit | Refuse | None:
         """Return how an order is to begin, or why not."""
-        action = self._wanted.get((_Slot.ORDER, order))
-        return action if isinstance(action, Hold | Submit | Refuse) else None
+        action = self._wanted.get((_ORDER, order))
+        return action if isinstance(action, _BEGINNINGS) else None
 
     def submits(self, symbol: Symbol, side: Side) -> Iterator[OrderSubmitting]:
         """Yield the orders of a symbol and side that are to be sent."""
@@ -66,7 +64,7 @@ class Outstanding:
 
     def cancelling(self, order: OrderId) -> bool:
         """Return whether an order is to be withdrawn already."""
-        return (_Slot.CANCEL, order) in self._wanted
+        return (_CANCEL, order) in self._wanted
 
     def hold(self, cause: Cause, execution: Execution, order: OrderId, stop_price: int) -> Hold:
         """Call for an entry to be kept until its stop prints."""
@@ -80,7 +78,7 @@ class Outstanding:
                 expires_at=execution.intent.expires_at,
             )
         )
-        self._want(_Slot.ORDER, order, action)
+        self._want(_ORDER, order, action)
         return action
 
     def submit(self, cause: Cause, execution: Execution, order: OrderId, send: Send) -> Submit:
@@ -102,20 +100,20 @@ class Outstanding:
             replaces=send.replaces,
         )
         action = Submit(event, intent.expires_at if plan.side is Side.BUY else None)
-        self._want(_Slot.ORDER, order, action)
+        self._want(_ORDER, order, action)
         return action
 
     def refuse(self, cause: Cause, order: OrderId, code: str, message: str) -> Refuse:
         """Call for an order to end before it is sent, in the place of what was planned for it."""
         event = OrderRejected(at=cause.at, order_id=order, code=code, message=message)
         action = Refuse(event)
-        self._want(_Slot.ORDER, order, action)
+        self._want(_ORDER, order, action)
         return action
 
     def cancel(self, order: Order, reason: str) -> Cancel:
         """Call for the next attempt to withdraw an order."""
         action = Cancel(order.order_id, order.cancel_attempts + 1, reason)
-        self._want(_Slot.CANCEL, order.order_id, action)
+        self._want(_CANCEL, order.order_id, action)
         return action
 
     def end(self, cause: Cause, execution: Execution, reason: str) -> End:
@@ -135,7 +133,7 @@ class Outstanding:
                 reason=reason,
             )
         )
-        self._want(_Slot.END, intent.intent_id, action)
+        self._want(_END, intent.intent_id, action)
         return action
 
     def seen(self, order: Order, event: OrderEvent) -> None:
@@ -148,18 +146,18 @@ class Outstanding:
             order.state is not OrderState.HELD or isinstance(planned, Hold)
         ):
             self.drop(event.order_id)
-        cancel = self._wanted.get((_Slot.CANCEL, event.order_id))
+        cancel = self._wanted.get((_CANCEL, event.order_id))
         if isinstance(cancel, Cancel) and (order.over or order.cancel_attempts >= cancel.attempt):
-            del self._wanted[_Slot.CANCEL, event.order_id]
+            del self._wanted[_CANCEL, event.order_id]
 
     def ended(self, intent: IntentId) -> None:
         """Take in that the end of an execution stands on the log."""
-        self._wanted.pop((_Slot.END, intent), None)
+        self._wanted.pop((_END, intent), None)
 
     def drop(self, order: OrderId) -> None:
         """Call no more for what was planned for an order."""
-        self._wanted.pop((_Slot.ORDER, order), None)
+        self._wanted.pop((_ORDER, order), None)
 
-    def _want(self, slot: _Slot, key: str, action: Action) -> None:
+    def _want(self, slot: str, key: str, action: Action) -> None:
         self._wanted.pop((slot, key), None)  # what is called for anew comes last
         self._wanted[slot, key] = action

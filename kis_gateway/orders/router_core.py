@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from events import Delivery, Event, IntentId, OrderId, Symbol
+from events.columns import TradeColumns
 from events.control import CancelRequested
 from events.identifiers import order_id
 from events.market import (
+    BarClosed,
     ClockTick,
     MarketOperation,
     Phase,
@@ -65,6 +67,7 @@ class RouterCore:
         "market.clock",
         "market.status.*",
         "market.trade.*",
+        "market.bar.*",
         "market.quote.*",
         "market.snapshot.*",
         "trading.intent.*",
@@ -77,6 +80,7 @@ class RouterCore:
 
     def __init__(self, session: SessionOpened, settings: PlanSettings) -> None:
         """Begin with a session's opening books."""
+        self._session = session
         self._watch = MarketWatch(session, settings)
         self._intents: dict[IntentId, IntentSubmitted] = {}
         self._outstanding = Outstanding()
@@ -85,7 +89,7 @@ class RouterCore:
         self._book = ExecutionBook(self._watch, rules, self.orders, self._outstanding)
         self._clock = ExecutionClock(self._book, self._watch, rules, self.orders, self._outstanding)
         self._handlers: dict[type[Event], Callable[[Cause, Any], Sequence[Action]]] = {
-            TradeFrame: self._on_trades,
+            BarClosed: self._on_bar,
             ClockTick: self._on_clock,
             PhaseChanged: self._on_clock,
             IntentSubmitted: self._on_intent,
@@ -95,7 +99,6 @@ class RouterCore:
             CancelRequested: self._on_cancel_requested,
         }
         self._observers: dict[type[Event], Callable[[Any], None]] = {
-            QuoteFrame: self._watch.quote,
             PriceSnapshot: self._watch.snapshot,
             SymbolReference: self._watch.terms,
             MarketOperation: self._watch.operation,
@@ -119,6 +122,11 @@ class RouterCore:
             IllegalTransition: the log holds an order event that cannot be.
         """
         event = delivery.event
+        if type(event) is TradeFrame:
+            return self._on_trades(delivery.sequence, event)
+        if type(event) is QuoteFrame:
+            self._watch.quote(event)
+            return ()
         observer = self._observers.get(type(event))
         if observer is not None:
             observer(event)
@@ -128,6 +136,47 @@ class RouterCore:
             return self._book.order_event(cause, event)
         handler = self._handlers.get(type(event))
         return () if handler is None else handler(cause, event)
+
+    # -- stretches of the market, see ``research.backtest`` ----------------------------------------
+
+    def concerned(self, symbol: Symbol) -> bool:
+        """Return whether the next trade, bar or book of a symbol might make a difference.
+
+        It does while an intent of it is executed: a stop may print, and the clock prices by the
+        newest.
+        """
+        return self._book.records.any_in(symbol)
+
+    def matters_at_or_below(self, symbol: Symbol) -> int | None:
+        """Return the price in won at or below which a symbol of concern might make a difference.
+
+        ``None``, each price might, while an entry waits for its stop; else 0, because only the
+        clock and what is said of orders call for something.
+        """
+        return None if self._book.records.held(symbol) else 0
+
+    def spared_until(self) -> int:
+        """Return the instant (ns UTC) before which clock ticks change nothing, 0 for none.
+
+        Ticks that matter: a new phase, and what is due in an execution or for an order.
+        """
+        return min(self._session.next_phase_at(self._watch.now), self._clock.next_due())
+
+    def absorb_trades(self, trades: TradeColumns) -> None:
+        """Take in trades of a symbol that the router is not concerned with."""
+        self._watch.absorb_trades(trades)
+
+    def absorb_bars(self, bars: Sequence[BarClosed]) -> None:
+        """Take in bars of a symbol that the router is not concerned with, oldest first."""
+        self._watch.absorb_bars(bars)
+
+    def absorb_quote(self, frame: QuoteFrame) -> None:
+        """Take in the newest book of a symbol that the router is not concerned with."""
+        self._watch.absorb_quote(frame)
+
+    def absorb_tick(self, tick: Event) -> None:
+        """Take in the newest clock tick before ``spared_until``."""
+        self._watch.advance(tick.at)
 
     def outstanding(self) -> list[Action]:
         """Return every action called for so far that the log does not show as done."""
@@ -145,17 +194,26 @@ class RouterCore:
         """Return why an order is wanted no more, ``None`` while it is."""
         return self._book.withdrawals.reason(order)
 
-    # -- market and time -------------------------------------------------------------------------
+    # -- market and time ---------------------------------------------------------------------------
 
-    def _on_trades(self, cause: Cause, frame: TradeFrame) -> Sequence[Action]:
+    def _on_trades(self, sequence: int, frame: TradeFrame) -> Sequence[Action]:
         highest = self._watch.trades(frame)
-        return () if highest is None else self._clock.printed(cause, frame, highest)
+        if highest is None or not self._book.records.any_in(frame.symbol):
+            return ()
+        cause = Cause(sequence, frame.at)
+        return self._clock.printed(cause, frame.symbol, frame.trades[-1].price, highest)
+
+    def _on_bar(self, cause: Cause, event: BarClosed) -> Sequence[Action]:
+        highest = self._watch.bar(event)
+        if highest is None:
+            return ()
+        return self._clock.printed(cause, event.symbol, event.bar.close, highest)
 
     def _on_clock(self, cause: Cause, event: ClockTick | PhaseChanged) -> Sequence[Action]:
         self._watch.tick(event.at, event.phase)
         return self._clock.passed(cause)
 
-    # -- intents and decisions -------------------------------------------------------------------
+    # -- intents and decisions ---------------------------------------------------------------------
 
     def _on_intent(self, cause: Cause, intent: IntentSubmitted) -> Sequence[Action]:
         self._intents[intent.intent_id] = intent
@@ -226,7 +284,7 @@ class RouterCore:
                 actions += self._book.withdraw(execution, reason, cause)
         return actions
 
-    # -- ends ------------------------------------------------------------------------------------
+    # -- ends --------------------------------------------------------------------------------------
 
     def _on_ended(self, cause: Cause, event: ExecutionEnded) -> Sequence[Action]:
         self._book.ended(event.intent_id)

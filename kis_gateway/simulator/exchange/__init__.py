@@ -44,6 +44,9 @@ what the tape indicated (``MarketIndication``); where it did not, it is computed
 auction orders and the others' shown interest, as is the match of an auction that the tape does not
 end: after an interruption or a halt, and between our clients in the single-price market.
 
+**Bars** (``bars``): a tape of which only bars are known is handed over as ``MarketBar``, which is
+equal to a few trades: who waits trades at the open, then what the bar goes through.
+
 **Stops** (``safeguards``): volatility interruptions, halts and circuit breakers come as commands;
 interruptions by the tape's own prices can be switched on. While an issue is stopped, trades of the
 tape do not happen: this alone makes the printed bars differ from the recorded ones. Halted issues
@@ -94,6 +97,7 @@ from kis_gateway.simulator.exchange.messages import (
     HaltIssue,
     Interruption,
     Listing,
+    MarketBar,
     MarketBook,
     MarketIndication,
     MarketStatusShown,
@@ -144,6 +148,7 @@ __all__ = [
     "HoldingView",
     "Interruption",
     "Listing",
+    "MarketBar",
     "MarketBook",
     "MarketIndication",
     "MarketStatusShown",

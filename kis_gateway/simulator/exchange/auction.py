@@ -55,8 +55,13 @@ def expected(issue: Issue) -> tuple[int, int]:
     return single_price(_interest(issue, Side.BUY), _interest(issue, Side.SELL), issue.last)
 
 
-def matched(issue: Issue, price: int, quantity: int) -> list[Fill]:
-    """Fill what takes part in an auction at its price, each side up to the printed quantity."""
+def matched(
+    issue: Issue, price: int, quantity: int, *, arrived_by: int | None = None
+) -> list[Fill]:
+    """Fill what takes part in a match at one price, each side up to the printed quantity.
+
+    With ``arrived_by`` (ns UTC) only orders that had arrived by then take part.
+    """
     fills: list[Fill] = []
     for queue in (issue.buys, issue.sells):
         left = quantity
@@ -64,6 +69,8 @@ def matched(issue: Issue, price: int, quantity: int) -> list[Fill]:
             if not left or not order.accepts(price):
                 break
             if not issue.may_trade(order, price):
+                continue
+            if arrived_by is not None and order.at > arrived_by:
                 continue
             part = min(left, order.remaining)
             fill(fills, order, price, part)

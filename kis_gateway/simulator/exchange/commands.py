@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from events import Symbol
-from events.market import Aggressor, Phase
+from events.market import Aggressor, Bar, Phase
 from events.prices import Board
 from events.trading import Side
 from kis_gateway.protocol import Market, Pricing, Route
@@ -82,6 +82,16 @@ class MarketTrade(Command, frozen=True, kw_only=True):
     aggressor: Aggressor
     auction: bool
     session: Session = Session.REGULAR
+
+
+class MarketBar(Command, frozen=True, kw_only=True):
+    """The others traded a whole bar of the regular session; ``at`` is its right edge.
+
+    A bar without volume is no trading and changes nothing. What it means to orders is in ``bars``.
+    """
+
+    symbol: Symbol
+    bar: Bar
 
 
 class MarketIndication(Command, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from kis_gateway.simulator.exchange.commands import (
     Command,
     EnterPhase,
     HaltIssue,
+    MarketBar,
     MarketBook,
     MarketIndication,
     MarketTrade,
@@ -70,6 +71,7 @@ class Exchange:
         market = MarketSide(self._floor, guards if automatic_interruptions else None)
         self._handlers: dict[type[Command], Callable[[Any], list[Outcome]]] = {
             MarketTrade: market.trade,
+            MarketBar: market.bar,
             MarketBook: market.book,
             MarketIndication: market.indicate,
             PlaceOrder: desk.place,

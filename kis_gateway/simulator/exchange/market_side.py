@@ -7,8 +7,13 @@ benchmark in the tests folder holds the rate.
 from __future__ import annotations
 
 from events.market import Phase
-from kis_gateway.simulator.exchange import auction, matching
-from kis_gateway.simulator.exchange.commands import MarketBook, MarketIndication, MarketTrade
+from kis_gateway.simulator.exchange import auction, bars, matching
+from kis_gateway.simulator.exchange.commands import (
+    MarketBar,
+    MarketBook,
+    MarketIndication,
+    MarketTrade,
+)
 from kis_gateway.simulator.exchange.errors import UnlistedSymbol
 from kis_gateway.simulator.exchange.floor import TradingFloor
 from kis_gateway.simulator.exchange.issue import Issue
@@ -55,6 +60,19 @@ class MarketSide:
         if len(out) > 1 or (opens and issue.has_orders):
             out.append(floor.book(issue))
         return out
+
+    def bar(self, command: MarketBar) -> list[Outcome]:
+        """Enter a completed bar and fill what it proves (``bars``)."""
+        issue = self._issues.get(command.symbol)
+        if issue is None:
+            raise UnlistedSymbol(command.symbol)
+        bar = command.bar
+        if issue.withheld or not bar.volume:
+            return []
+        if self._watch is None and bars.out_of_reach(issue, bar):
+            issue.tape.print_bar(bar)
+            return []
+        return bars.trade(self._floor, issue, bar, command.at, self._watch)
 
     def book(self, command: MarketBook) -> list[Outcome]:
         """Take over the others' book and trade what now crosses."""

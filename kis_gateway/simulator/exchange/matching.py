@@ -17,7 +17,7 @@ from kis_gateway.protocol import Pricing
 from kis_gateway.simulator.exchange import middle
 from kis_gateway.simulator.exchange.issue import Issue, Levels
 from kis_gateway.simulator.exchange.ladder import Ladder
-from kis_gateway.simulator.exchange.orders import Fill, Order
+from kis_gateway.simulator.exchange.orders import Fill, Order, OrderQueue
 from kis_gateway.simulator.exchange.parties import cross, fill
 
 
@@ -60,22 +60,42 @@ def printed(issue: Issue, price: int, quantity: int, aggressor: Aggressor) -> li
     for side, queue in ((Side.BUY, issue.buys), (Side.SELL, issue.sells)):
         if not queue.orders:
             continue
-        left = quantity
-        for order in queue:
-            if order.price is None:
-                part = min(left, order.remaining) if issue.may_trade(order, price) else 0
-            elif order.price != price and order.accepts(price):
-                part = order.remaining
-            else:
-                break
-            if part:
-                fill(fills, order, price if order.price is None else order.price, part)
-            left = max(0, left - part)
-            if not order.remaining:
-                queue.remove(order)
+        left = go_through(issue, queue, price, quantity, fills)
         at_price.append((side, queue.at(price), left))
     _trade_at(issue, price, quantity, aggressor, at_price, fills=fills)
     return fills
+
+
+def go_through(
+    issue: Issue,
+    queue: OrderQueue,
+    price: int,
+    quantity: int,
+    fills: list[Fill],
+    *,
+    arrived_by: int | None = None,
+) -> int:
+    """Fill a side's orders that a trade at ``price`` went through; return what they left of it.
+
+    Market orders trade at the printed price up to the printed quantity, better limits whole and at
+    their own price. With ``arrived_by`` (ns UTC) only orders that had arrived by then take part.
+    """
+    left = quantity
+    for order in queue:
+        if order.price is not None and (order.price == price or not order.accepts(price)):
+            break
+        if arrived_by is not None and order.at > arrived_by:
+            continue
+        if order.price is None:
+            part = min(left, order.remaining) if issue.may_trade(order, price) else 0
+        else:
+            part = order.remaining
+        if part:
+            fill(fills, order, price if order.price is None else order.price, part)
+        left = max(0, left - part)
+        if not order.remaining:
+            queue.remove(order)
+    return left
 
 
 def begin_continuous(issue: Issue) -> list[Fill]:

@@ -1,6 +1,7 @@
 """The day of one issue as printed: last, open, high, low, totals, and one-minute bars.
 
-A bar covers [start, start + 60 s) and exists only for minutes with a trade. Open, high, low and
+A bar covers [start, start + 60 s) and exists only for minutes with a trade; one that came as a
+whole stands as it came. Open, high, low and
 bars are those of the regular session: trades at closing prices, in the after-hours single-price
 market and in the after-market add to the totals only.
 """
@@ -69,6 +70,25 @@ class Tape:
         self._bar_volume += quantity
         self._bar_value += amount
 
+    def print_bar(self, bar: Bar) -> None:
+        """Enter a completed bar as a whole; a value of 0 is none that the source has."""
+        if not self.open:
+            self.open, self.high, self.low = bar.open, bar.high, bar.low
+        else:
+            self.high = max(self.high, bar.high)
+            self.low = min(self.low, bar.low)
+        self.last = bar.close
+        self.volume += bar.volume
+        self.value += bar.value
+        if self._bar_volume:
+            bar = self._completed(bar)
+        self._bars.append(bar)
+
+    def value_traded(self, amount: int) -> None:
+        """Correct the value of what was printed last by ``amount`` won."""
+        self.value += amount
+        self._bar_value += amount
+
     def print_outside(self, price: int, quantity: int) -> None:
         """Enter a trade outside the regular session: totals and last price, nothing else."""
         self.last = price
@@ -77,7 +97,24 @@ class Tape:
 
     def minute_bars(self) -> tuple[Bar, ...]:
         """Return the bars so far, oldest first, the forming one included."""
-        return (*self._bars, self._forming()) if self._bar_volume else ()
+        return (*self._bars, self._forming()) if self._bar_volume else tuple(self._bars)
+
+    def _completed(self, bar: Bar) -> Bar:
+        """Return a bar with what was printed since it began; end the bar that was forming."""
+        forming = self._forming()
+        self._bar_volume = self._bar_until = 0
+        if forming.start < bar.start:
+            self._bars.append(forming)
+            return bar
+        return Bar(
+            bar.start,
+            forming.open,
+            max(forming.high, bar.high),
+            min(forming.low, bar.low),
+            bar.close,
+            forming.volume + bar.volume,
+            forming.value + bar.value,
+        )
 
     def _forming(self) -> Bar:
         return Bar(

@@ -98,8 +98,7 @@ class BarMarket:
         The exchange closes half a minute after the session's last bar began: a closing match may
         print up to thirty seconds late (KRX ends its closing auction at a random moment).
         """
-        streams: list[Iterator[MarketItem]] = [self._phases(), self._indices()]
-        streams += [self._program(board) for board in (Board.KOSPI, Board.KOSDAQ)]
+        streams: list[Iterator[MarketItem]] = [self.surroundings()]
         streams += [
             bridge(
                 listing,
@@ -109,6 +108,12 @@ class BarMarket:
             )
             for listing in self._listings
         ]
+        return merge(*streams, key=attrgetter("at"))
+
+    def surroundings(self) -> Iterator[MarketItem]:
+        """Yield what is no trading, in order of ``at``: phases, indices, program trading."""
+        streams = [self._phases(), self._indices()]
+        streams += [self._program(board) for board in (Board.KOSPI, Board.KOSDAQ)]
         return merge(*streams, key=attrgetter("at"))
 
     def _phases(self) -> Iterator[MarketItem]:

@@ -21,7 +21,6 @@ limits are left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Final
 from zlib import crc32
 
@@ -29,6 +28,7 @@ from events import Symbol
 from events.calendar import TradingSession
 from events.market import Aggressor, Bar
 from events.prices import round_down
+from kis_gateway.simulator.exchange.bars import turns
 from kis_gateway.simulator.exchange.messages import Listing, MarketBook, MarketTrade
 from kis_gateway.simulator.market.depth import Depth
 from kis_gateway.simulator.market.errors import UnusableBars
@@ -86,7 +86,7 @@ class _TapeWriter:
     def regular(self, bar: Bar) -> Iterator[MarketBook | MarketTrade]:
         """Yield a minute of continuous trading, at the open behind its auction print."""
         key = mix(self._seed, bar.start // _MINUTE)
-        count = min(bar.volume, max(self._trades_per_bar, len(_turns(bar))))
+        count = min(bar.volume, max(self._trades_per_bar, len(turns(bar))))
         path = _path(bar, count, self._listing, self._session)
         quantities = _quantities(bar.volume, count, key)
         slot, first = _MINUTE // (count + 1), 0
@@ -115,10 +115,10 @@ class _TapeWriter:
     def closing(self, bar: Bar) -> Iterator[MarketTrade]:
         """Yield the closing match; what the bar's other prices need is printed just before."""
         key = mix(self._seed, bar.start // _MINUTE)
-        turns = _turns(bar)
-        quantities = _quantities(bar.volume, len(turns), key)
-        slot, last = _CLOSING_MATCH // len(turns), len(turns) - 1
-        for index, price in enumerate(turns):
+        shape = turns(bar)
+        quantities = _quantities(bar.volume, len(shape), key)
+        slot, last = _CLOSING_MATCH // len(shape), len(shape) - 1
+        for index, price in enumerate(shape):
             at = bar.start + slot * index + _OPENING_MATCH // 9 + mix(key, index) % _OPENING_MATCH
             auction = index == last
             yield self._trade(at, price, quantities[index], Aggressor.NONE, auction=auction)
@@ -153,42 +153,27 @@ def _require_possible(symbol: Symbol, bar: Bar, last_start: int) -> None:
         raise UnusableBars(
             symbol, f"open {bar.open}, high {bar.high}, low {bar.low}, close {bar.close}"
         )
-    needed = len(_turns(bar))
+    needed = len(turns(bar))
     if needed > bar.volume:
         raise UnusableBars(symbol, f"{bar.volume} shares for a shape of {needed} trades")
 
 
-def _turns(bar: Bar) -> list[int]:
-    """Return the prices at which the path must turn: open, the extremes, close; the shorter way."""
-    rising = _distinct((bar.open, bar.low, bar.high, bar.close))
-    falling = _distinct((bar.open, bar.high, bar.low, bar.close))
-    if len(rising) == len(falling):
-        return rising if bar.close >= bar.open else falling
-    return min(rising, falling, key=len)
-
-
-def _distinct(prices: Sequence[int]) -> list[int]:
-    path = [prices[0]]
-    path += [price for before, price in pairwise(prices) if price != before]
-    return path
-
-
 def _path(bar: Bar, count: int, listing: Listing, session: TradingSession) -> list[int]:
     """Return ``count`` prices through the turns, those between two turns on ticks."""
-    turns = _turns(bar)
-    if len(turns) == 1:
-        return turns * count
+    shape = turns(bar)
+    if len(shape) == 1:
+        return shape * count
     path: list[int] = []
-    spans = len(turns) - 1
+    spans = len(shape) - 1
     corners = [span * (count - 1) // spans for span in range(spans + 1)]
     for span in range(spans):
-        start, end = turns[span], turns[span + 1]
+        start, end = shape[span], shape[span + 1]
         steps = corners[span + 1] - corners[span]
         path.append(start)
         for step in range(1, steps):
             between = round_down(start + (end - start) * step / steps, listing.board, session.day)
             path.append(min(max(between, bar.low), bar.high))
-    path.append(turns[-1])
+    path.append(shape[-1])
     return path
 
 
