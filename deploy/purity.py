@@ -46,6 +46,7 @@ PURE: Final = (
     "kis_gateway/orders/market_watch.py",
     "kis_gateway/orders/routing.py",
     "kis_gateway/orders/slicing.py",
+    "kis_gateway/orders/turnover.py",
     "kis_gateway/orders/router_core.py",
     "kis_gateway/feeds/slot_book.py",
     "kis_gateway/feeds/staleness.py",

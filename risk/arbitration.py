@@ -58,11 +58,14 @@ def signal_fresh(entry: Entry) -> Check:
     return verdict("signal_fresh", _REJECT if used else _PASS, signal, limit)
 
 
+_UNLOCKED: Final = verdict("entry_lock", _PASS, 0, 0, headroom=0)
+
+
 def entry_lock(entry: Entry) -> Check:
     """No other strategy's entry is under way in the symbol. Value: seconds left."""
     lock = entry.approvals.lock(entry.intent.symbol, entry.now)
     if lock is None or lock.owner == entry.intent.strategy:
-        return verdict("entry_lock", _PASS, 0, 0, headroom=0)
+        return _UNLOCKED
     left = (lock.until - entry.now) / _SECOND
     return verdict("entry_lock", _DEFER, left, 0, f"held by {lock.owner}", -left)
 

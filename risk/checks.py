@@ -60,9 +60,16 @@ def equity_known(entry: Entry) -> Check:
     return verdict("equity_known", _PASS if known else _DEFER, value, 0, headroom=value)
 
 
+_OFF: Final = {
+    name: verdict(name, _PASS, "off", "off")
+    for name in ("safe_mode", "flatten", "entries_halted", "strategy_paused", "symbol_frozen")
+}
+"""What the checks of halts say on nearly every day."""
+
+
 def _halted(name: str, halt: Halt | None, outcome: CheckOutcome = _REJECT) -> Check:
     if halt is None:
-        return verdict(name, _PASS, "off", "off")
+        return _OFF[name]
     note = f"{halt.target}: {halt.reason} ({halt.issued_by})"
     return verdict(name, outcome, halt.trigger.value, "off", note)
 
@@ -108,6 +115,9 @@ def designation(entry: Entry) -> Check:
     return verdict("designation", _PASS, code, _OPEN_DESIGNATIONS, note)
 
 
+_TRADING: Final = verdict("trading_halt", _PASS, "trading", "trading")
+
+
 def trading_halt(entry: Entry) -> Check:
     """The exchange has not halted the symbol, as far as its operation feed is received."""
     operation = entry.market.operations.get(entry.intent.symbol)
@@ -115,14 +125,15 @@ def trading_halt(entry: Entry) -> Check:
         return verdict("trading_halt", _MISSING, None, "trading", "no word from the exchange today")
     if operation.halted:
         return verdict("trading_halt", _DEFER, "halted", "trading", operation.reason)
-    return verdict("trading_halt", _PASS, "trading", "trading")
+    return _TRADING
 
 
 def _day_loss(entry: Entry, name: str, fraction: float) -> Check:
     """While the halt that this loss sets is in force, an earlier check has ended the entry."""
     book = entry.book
-    lost = book.day_result <= -round(fraction * book.opening_equity)
-    ratio = book.day_result / book.opening_equity
+    result, opening = book.day_result, book.opening_equity
+    lost = result <= -round(fraction * opening)
+    ratio = result / opening
     note = _guessed(book.unpriced)
     release = entry.controls.release_of(ACCOUNT_LOSS)
     if lost and release is not None:

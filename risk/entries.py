@@ -27,6 +27,8 @@ from risk.reductions import approve, reject
 _PASS: Final = CheckOutcome.PASS
 _REJECT: Final = CheckOutcome.REJECT
 _DEFER: Final = CheckOutcome.DEFER
+_MISSING: Final = CheckOutcome.MISSING
+_MODIFY: Final = CheckOutcome.MODIFY
 _EQUITY: Final = "fraction of equity"
 
 
@@ -158,9 +160,9 @@ def judge(cause: int, entry: Entry) -> Decision:
         outcome = check.outcome
         if outcome is _PASS:
             continue
-        if outcome is CheckOutcome.MISSING:
+        if outcome is _MISSING:
             outcome = step.when_missing
-        if outcome is CheckOutcome.MODIFY:
+        if outcome is _MODIFY:
             assert step.room is not None, "only a check with room cuts"
             entry = msgspec.structs.replace(entry, quantity=step.room(entry))
             binding = check.name

@@ -19,7 +19,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An intent to buy together with everything known at ``now`` (ns UTC).
 
     ``quantity`` is what earlier checks left of the wish, ``price`` the won per share it is judged
-    at, ``equity`` what exposure is measured against, won.
+    at, ``equity`` what exposure is measured against and ``gross`` the exposure before it, won.
     """
 
     intent: IntentSubmitted
@@ -27,6 +27,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     price: int | None
     now: int
     equity: int
+    gross: int
     book: Book
     market: Market
     controls: Halts

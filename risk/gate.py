@@ -14,13 +14,16 @@ from typing import Final
 
 import msgspec
 
-from events import Delivery, Event
+from events import Delivery, Event, Symbol
+from events.columns import TradeColumns
 from events.control import (
     HaltCleared,
     HaltTripped,
     LimitsRefused,
 )
 from events.market import (
+    BarClosed,
+    QuoteFrame,
     SessionOpened,
 )
 from events.trading import (
@@ -63,6 +66,7 @@ class RiskGate:
     inputs: Sequence[str] = (
         "market.clock",
         "market.trade.*",
+        "market.bar.*",
         "market.quote.*",
         "market.status.*",
         "market.daily.*",
@@ -114,6 +118,47 @@ class RiskGate:
         known.derived.clear()
         return derived
 
+    # -- stretches of the market, see ``research.backtest`` ----------------------------------------
+
+    def concerned(self, symbol: Symbol) -> bool:
+        """Return whether the next trade, bar or book of a symbol might make a difference.
+
+        It does for what is held or unexplained: its worth enters the day's result. It does for all
+        symbols while time alone may set a halt off.
+        """
+        return self._first is None or self._known.concerned(symbol)
+
+    def matters_at_or_below(self, symbol: Symbol) -> int | None:
+        """Return the price in won at or below which a symbol of concern might make a difference.
+
+        It does when the day's loss nears its next level. The price holds as long as no other symbol
+        falls to its own. ``None``: each price might.
+        """
+        return None if self._first is None else self._known.matters_at_or_below(symbol)
+
+    def spared_until(self) -> int:
+        """Return the instant (ns UTC) before which clock ticks change nothing, 0 for none.
+
+        Ticks that matter: a new phase, an approved entry that lapses, a halt set off by time.
+        """
+        return 0 if self._first is None else self._known.spared_until()
+
+    def absorb_trades(self, trades: TradeColumns) -> None:
+        """Take in trades of a symbol that the gate is not concerned with."""
+        self._known.absorb_trades(trades)
+
+    def absorb_bars(self, bars: Sequence[BarClosed]) -> None:
+        """Take in bars of a symbol that the gate is not concerned with, oldest first."""
+        self._known.absorb_bars(bars)
+
+    def absorb_quote(self, frame: QuoteFrame) -> None:
+        """Take in the newest book of a symbol that the gate is not concerned with."""
+        self._known.absorb_quote(frame)
+
+    def absorb_tick(self, tick: Event) -> None:
+        """Take in the newest clock tick before ``spared_until``."""
+        self._known.absorb_tick(tick)
+
     def _decide(self, delivery: Delivery, intent: IntentSubmitted) -> Decision:
         match intent.kind:
             case IntentKind.ENTER:
@@ -138,6 +183,7 @@ class RiskGate:
             price=assumed_price(intent, book.last_price(symbol), upper_limit),
             now=known.now,
             equity=book.measured_equity,
+            gross=book.gross_exposure,
             book=book,
             market=known.market,
             controls=known.halts,

@@ -104,6 +104,11 @@ class Halts:
         """Every halt in force, in the order of their places being taken."""
         return tuple(self._force.values())
 
+    @property
+    def any(self) -> bool:
+        """Whether any halt is in force."""
+        return bool(self._force)
+
     def get(self, key: HaltKey) -> Halt | None:
         """Return the halt in force at a place."""
         return self._force.get(key)
@@ -125,6 +130,8 @@ class Halts:
 
     def of_account(self, *, self_clearing: bool) -> Halt | None:
         """Return a halt on the whole account, of those that end by themselves or of the others."""
+        if not self._force:
+            return None
         for halt in self._force.values():
             if halt.scope in _WIDE and (halt.trigger in SELF_CLEARING) is self_clearing:
                 return halt
@@ -139,6 +146,8 @@ class Halts:
 
     def of_symbol(self, symbol: Symbol) -> Halt | None:
         """Return a halt on a symbol, one that ends by itself only when there is no other."""
+        if not self._force:
+            return None
         found = [
             halt
             for halt in self._force.values()

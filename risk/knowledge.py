@@ -7,10 +7,11 @@ refused limits, is left in ``derived``; it is in force by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from events import Delivery, Event
+from events import Delivery, Event, Symbol
+from events.columns import TradeColumns
 from events.control import (
     HaltCleared,
     HaltReleased,
@@ -22,6 +23,8 @@ from events.control import (
     SharesReallocated,
 )
 from events.market import (
+    NEVER,
+    BarClosed,
     ClockTick,
     DailyHistory,
     MarketOperation,
@@ -74,11 +77,13 @@ class Knowledge:
         self.approvals = Approvals()
         self.derived: list[Event] = []
         """What followed from entries and was not taken yet, oldest first."""
+        self._session = session
         self._trading_date = session.trading_date
         self._loss = DailyLoss(session.equity, self.limits)
         self._triggers = Triggers(
             session, self.halts, self.limits.budgets, self.limits.unknown_order_stop, self.derived
         )
+        self._quotes = self.market.quotes
         self._of_the_day = self._events_of_the_day()
         self._of_other_clocks = self._events_of_other_clocks()
 
@@ -100,16 +105,91 @@ class Knowledge:
         event = delivery.event
         change = self._of_the_day.get(type(event))
         if change is not None:
-            self.pass_time(delivery)
+            if event.at > self.now:  # noqa: PLR1730 - twice as fast as max, for every trade
+                self.now = event.at
+            if self.now >= self._triggers.deadline:
+                self._triggers.due(delivery, self.now)
             change(delivery, event)
         elif (change := self._of_other_clocks.get(type(event))) is not None:
             change(delivery, event)
+
+    # -- stretches of the market that set nothing off ----------------------------------------------
+
+    def concerned(self, symbol: Symbol) -> bool:
+        """Return whether the next price of a symbol, or the time it brings, might set a halt off.
+
+        The prices that decisions on other symbols need are those of holdings and of unexplained
+        shares.
+        """
+        book = self.book
+        return (
+            symbol in book.holdings.held
+            or symbol in book.owners.unexplained
+            or self._triggers.deadline < NEVER
+            or book.equity <= self._loss.floor
+        )
+
+    def matters_at_or_below(self, symbol: Symbol) -> int | None:
+        """Return the price in won that a symbol must fall to for a loss level to be near.
+
+        What is left to the next level is shared out evenly: while every holding stays above its
+        price, all of them together have not lost it. ``None`` when any price may set a halt off.
+        """
+        book = self.book
+        slack = book.equity - self._loss.floor
+        if self._triggers.deadline < NEVER or slack <= 0:
+            return None
+        position = book.holdings.held.get(symbol)
+        if position is None:
+            return 0  # its price is asked for and sets nothing off
+        if position.quantity < 0:
+            return None
+        share = slack // len(book.holdings.held)
+        return max(0, (position.value - share) // position.quantity)
+
+    def spared_until(self) -> int:
+        """Return the instant (ns UTC) before which a clock tick says nothing new."""
+        if self.market.phase is None:
+            return 0
+        return min(
+            self._session.next_phase_at(self.now),
+            self._triggers.deadline,
+            self.book.working.next_lapse(),
+        )
+
+    def absorb_trades(self, trades: TradeColumns) -> None:
+        """Take in trades of a symbol that is of no concern."""
+        newest = trades.last
+        self.now = max(self.now, newest.at)
+        self.market.absorb_trades(trades)
+        self.book.mark(trades.symbol, newest.trades[-1].price)
+
+    def absorb_bars(self, bars: Sequence[BarClosed]) -> None:
+        """Take in bars of a symbol that is of no concern, oldest first."""
+        traded = [event for event in bars if event.bar.volume]
+        for event in traded:
+            self.market.bar(event)
+        if traded:
+            self.book.mark(traded[-1].symbol, traded[-1].bar.close)
+        self.now = max(self.now, bars[-1].at)
+
+    def absorb_quote(self, frame: QuoteFrame) -> None:
+        """Take in a book; older ones that it replaces left no trace."""
+        self.now = max(self.now, frame.at)
+        self._quotes[frame.symbol] = frame
+
+    def absorb_tick(self, tick: Event) -> None:
+        """Take in a clock tick; it says nothing new but the time."""
+        self.now = max(self.now, tick.at)
+
+    # -- what each entry changes -------------------------------------------------------------------
 
     def _events_of_the_day(self) -> dict[type[Event], Callable[[Delivery, Any], None]]:
         market = self.market
         return {
             TradeFrame: self._on_trades,
-            QuoteFrame: lambda _, event: market.quote(event),
+            BarClosed: self._on_bar,
+            QuoteFrame: self._on_quote,
             PriceSnapshot: lambda _, event: market.snapshot(event),
             ClockTick: self._on_tick,
             PhaseChanged: self._on_phase,
@@ -149,11 +229,22 @@ class Knowledge:
         }
 
     def _on_trades(self, delivery: Delivery, frame: TradeFrame) -> None:
-        if frame.trades:
+        trades = frame.trades
+        if trades:
             self.market.trade(frame)
-            self.book.mark(frame.symbol, frame.trades[-1].price)
+            self.book.holdings.mark(frame.symbol, trades[-1].price)
             if self.book.equity <= self._loss.floor:
                 self._watch_loss(delivery)
+
+    def _on_bar(self, delivery: Delivery, event: BarClosed) -> None:
+        if event.bar.volume:
+            self.market.bar(event)
+            self.book.mark(event.symbol, event.bar.close)
+            if self.book.equity <= self._loss.floor:
+                self._watch_loss(delivery)
+
+    def _on_quote(self, delivery: Delivery, frame: QuoteFrame) -> None:
+        self._quotes[frame.symbol] = frame
 
     def _on_tick(self, delivery: Delivery, tick: ClockTick) -> None:
         self.market.phase = tick.phase

@@ -12,7 +12,9 @@ from typing import Final
 import msgspec
 
 from events import Symbol, TradingDate
+from events.columns import TradeColumns
 from events.market import (
+    BarClosed,
     DailyHistory,
     MarketOperation,
     Phase,
@@ -74,32 +76,65 @@ class Market:
         """Won that a symbol trades on an ordinary day."""
         self.disputed_sectors: dict[Symbol, tuple[str, str]] = {}
         self._sectors: dict[Symbol, str] = {}
-        self._members: dict[str, set[Symbol]] = {}
         self._tapes: dict[Symbol, Tape] = {}
-        self._quotes: dict[Symbol, QuoteFrame] = {}
         self._trades: dict[Symbol, TradeFrame] = {}
+        self._bars: dict[Symbol, BarClosed] = {}
+        self.quotes: dict[Symbol, QuoteFrame] = {}
+        """The newest order book of each symbol."""
 
     def trade(self, frame: TradeFrame) -> None:
         """Keep the newest trades of a symbol, of which there is at least one."""
-        self._trades[frame.symbol] = frame
-        last = frame.trades[-1]
-        tape = self._tapes.get(frame.symbol)
+        symbol, at, trades = frame.symbol, frame.at, frame.trades
+        self._trades[symbol] = frame
+        last = trades[-1]
+        tape = self._tapes.get(symbol)
         if tape is None:
-            first = frame.trades[0]
+            first = trades[0]
             before = first.cumulative_value - first.price * first.quantity
-            tape = self._tapes[frame.symbol] = Tape(frame.at, before)
-        tape.add(frame.at, last.cumulative_value)
+            tape = self._tapes[symbol] = Tape(at, before)
+        tape.add(at, last.cumulative_value)
         reference = last.vi_reference
-        if reference <= 0 or self.phase not in _TRADING:
-            return
-        known = self.static_references.get(frame.symbol)
-        if known is None:
-            began_at = frame.trades[0].price
-            self.static_references[frame.symbol] = StaticReference(reference, began_at)
-        elif known.price != reference:
-            self._move_reference(known, frame, reference)
+        if reference > 0 and self.phase in _TRADING:
+            self._refer(symbol, at, trades[0].price, reference)
 
-    def _move_reference(self, known: StaticReference, frame: TradeFrame, reference: int) -> None:
+    def absorb_trades(self, trades: TradeColumns) -> None:
+        """Keep the newest of a stretch of trades of a symbol."""
+        symbol, frame = trades.symbol, trades.last
+        self._trades[symbol] = frame
+        tape = self._tapes.get(symbol)
+        if tape is None:
+            first = int(trades.price[0]) * int(trades.quantity[0])
+            before = int(trades.cumulative_value[0]) - first
+            tape = self._tapes[symbol] = Tape(int(trades.at[0]), before)
+        tape.absorb(trades.at, trades.cumulative_value)
+        reference = frame.trades[-1].vi_reference
+        if reference > 0 and self.phase in _TRADING:
+            self._refer(symbol, int(trades.at[0]), int(trades.price[0]), reference)
+
+    def bar(self, event: BarClosed) -> None:
+        """Keep a completed bar of a symbol as its newest trade.
+
+        A recording of bars holds those of the whole session, so nothing was traded before the first
+        one. It names no best prices and no interruptions.
+        """
+        symbol, bar = event.symbol, event.bar
+        self._bars[symbol] = event
+        tape = self._tapes.get(symbol)
+        if tape is None:
+            tape = self._tapes[symbol] = Tape(bar.start, 0)
+        tape.add_bar(event.at, bar.value or bar.close * bar.volume)
+
+    def _refer(self, symbol: Symbol, at: int, price: int, reference: int) -> None:
+        """Learn the static reference that a trade at ``price`` names."""
+        known = self.static_references.get(symbol)
+        if known is None:
+            self.static_references[symbol] = StaticReference(reference, began_at=price)
+        elif known.price != reference:
+            self._move_reference(known, symbol, at, reference)
+
+    def _move_reference(
+        self, known: StaticReference, symbol: Symbol, at: int, reference: int
+    ) -> None:
         """Take a new static reference over, which an interruption's auction has set.
 
         KRX first measures against the base price, then against the opening price, then against the
@@ -108,11 +143,7 @@ class Market:
         opened = known.first and reference == known.began_at
         known.price, known.first = reference, False
         if not opened:
-            self.interruptions[frame.symbol] = Interruption(active=False, at=frame.at)
-
-    def quote(self, frame: QuoteFrame) -> None:
-        """Keep the newest order book of a symbol."""
-        self._quotes[frame.symbol] = frame
+            self.interruptions[symbol] = Interruption(active=False, at=at)
 
     def snapshot(self, event: PriceSnapshot) -> None:
         """Learn what a symbol has traded from a look at it; its price is no trade."""
@@ -168,9 +199,7 @@ class Market:
             return
         for symbol, sector in event.sectors.items():
             known = self._sectors.setdefault(symbol, sector)
-            if known == sector:
-                self._members.setdefault(sector, set()).add(symbol)
-            else:
+            if known != sector:
                 self.disputed_sectors[symbol] = (known, sector)
 
     def sector(self, symbol: Symbol) -> str | None:
@@ -179,10 +208,12 @@ class Market:
 
     def sharing(self, sector: str, symbols: Set[Symbol]) -> Set[Symbol]:
         """Return those of ``symbols`` that are of a sector, or may be because theirs is unknown."""
-        unplaced = symbols - self._sectors.keys()
-        members = self._members.get(sector)
-        shared = unplaced if members is None else unplaced | (symbols & members)
-        return shared | (symbols & self.disputed_sectors.keys())
+        known, disputed = self._sectors, self.disputed_sectors
+        return {
+            symbol
+            for symbol in symbols
+            if known.get(symbol, sector) == sector or symbol in disputed
+        }
 
     def board(self, symbol: Symbol) -> Board | None:
         """Return which tick table the symbol follows, ``None`` when its terms are not known."""
@@ -199,12 +230,15 @@ class Market:
 
     def traded_at(self, symbol: Symbol) -> int | None:
         """Return when the last trade was received (ns UTC), ``None`` before the first."""
-        tape = self._trades.get(symbol)
-        return None if tape is None else tape.at
+        trade, bar = self._trades.get(symbol), self._bars.get(symbol)
+        if trade is None or bar is None:
+            newest = bar if trade is None else trade
+            return None if newest is None else newest.at
+        return max(trade.at, bar.at)
 
     def best(self, symbol: Symbol) -> Quote | None:
         """Return the newest best prices, from the book or from the last trade's record of them."""
-        book, tape = self._quotes.get(symbol), self._trades.get(symbol)
+        book, tape = self.quotes.get(symbol), self._trades.get(symbol)
         if tape is not None and (book is None or tape.at > book.at):
             last = tape.trades[-1]
             return Quote(last.best_bid or None, last.best_ask or None, tape.at)

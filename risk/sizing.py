@@ -30,7 +30,7 @@ def _cut(room: int) -> CheckOutcome:
 
 
 def _within(entry: Entry, name: str, limit: float, note: str = "") -> Check:
-    total = entry.book.gross_exposure + entry.quantity * entry.known_price
+    total = entry.gross + entry.quantity * entry.known_price
     outcome = _REJECT if total > _won(limit, entry.equity) else _PASS
     ratio = total / entry.equity
     return verdict(name, outcome, ratio, limit, note, limit - ratio)

@@ -29,7 +29,7 @@ from events.control import (
     OperatorPresent,
 )
 from events.event import Delivery
-from events.market import SessionOpened
+from events.market import NEVER, SessionOpened
 from events.ops import Degraded, DivergenceFound, Recovered
 from events.trading import DriftCleared, DriftDetected
 from risk.book import Book
@@ -41,7 +41,6 @@ GATEWAY: Final = "gateway"
 """Service whose conditions set halts off."""
 
 _SECOND: Final = 1_000_000_000
-_NEVER: Final = 1 << 62
 
 _CONDITIONS: Final = {
     "feed": HaltTrigger.FEED_GAP,
@@ -69,7 +68,7 @@ class Triggers:
         derived: list[Event],
     ) -> None:
         """Start with what an opening carries; what follows from entries is put into ``derived``."""
-        self.deadline = _NEVER
+        self.deadline = NEVER
         """Instant (ns UTC) from which time alone sets a halt off."""
         self._halts = halts
         self._derived = derived
@@ -198,7 +197,7 @@ class Triggers:
             self._end(delivery, _ORDERS_OF_ACCOUNT, reason)
 
     def _set_deadline(self) -> None:
-        instants = [_NEVER]
+        instants = [NEVER]
         if self._link_until is not None:
             instants.append(self._link_until)
         if self._oldest_unknown is not None and _ORDERS_OF_ACCOUNT not in self._causes:

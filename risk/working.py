@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from events import StrategyId, Symbol
+from events.market import NEVER
 from events.trading import (
     ExecutionEnded,
     IntentSubmitted,
@@ -238,6 +239,11 @@ class WorkingOrders:
         for execution in late:
             self._stop(execution)
         return late
+
+    def next_lapse(self) -> int:
+        """Return the instant (ns UTC) after which time may stop an entry from counting."""
+        expiries = (each.expires_at for each in self._waiting.values())
+        return min((each + LAPSE_GRACE for each in expiries if each is not None), default=NEVER)
 
     def _find(self, event: OrderEvent) -> Execution | None:
         # An order id is its intent's id followed by "-O" and a number.

@@ -7,11 +7,13 @@ late open shifts nothing. Formulas stand in the docstrings.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from operator import mul
 from typing import Final
 
-from events.market import Aggressor, Bar, Trade
+from events.market import Bar, Trade
 
 _SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * _SECOND
@@ -149,6 +151,37 @@ class MinuteBars:
         self._value += price * trade.quantity
         return completed
 
+    def absorb(
+        self, times: Sequence[int], prices: Sequence[int], quantities: Sequence[int]
+    ) -> list[Bar]:
+        """Take in trades in the order of their times, as ``add`` takes each; return completed bars.
+
+        ``times`` are ns UTC, ``prices`` won and ``quantities`` shares.
+        """
+        completed: list[Bar] = []
+        begin = 0
+        while begin < len(times):
+            minute = max((times[begin] - self._open_at) // MINUTE, self._minute)
+            bar = self.roll(minute)
+            if bar is not None:
+                completed.append(bar)
+            end = bisect_left(times, self._open_at + (minute + 1) * MINUTE, begin)
+            self._extend(prices[begin:end], quantities[begin:end])
+            begin = end
+        return completed
+
+    def _extend(self, prices: Sequence[int], quantities: Sequence[int]) -> None:
+        """Take more trades into the minute that has begun."""
+        if self._volume == 0:
+            self._open = self._high = self._low = prices[0]
+            if self._first is None:
+                self._first = self._minute
+        self._high = max(self._high, *prices)
+        self._low = min(self._low, *prices)
+        self._close = prices[-1]
+        self._volume += sum(quantities)
+        self._value += sum(map(mul, prices, quantities))
+
     def roll(self, minute: int) -> Bar | None:
         """Begin ``minute`` if it is a later one; return the bar that this completed, if any."""
         if minute <= self._minute:
@@ -236,25 +269,63 @@ class TickImbalance:
 
     def add(self, trade: Trade, second: int) -> None:
         """Take in a trade in bucket ``second`` (any count of seconds that never falls)."""
-        price = trade.price
+        self._add(second, trade.price, trade.quantity, trade.aggressor)
+
+    def _add(self, second: int, price: int, quantity: int, aggressor: int) -> None:
+        last, direction = self._last_price, self._direction
         if self._use_flag:
-            self._direction = int(trade.aggressor)
-        elif self._last_price and price != self._last_price:
-            self._direction = int(Aggressor.BUY if price > self._last_price else Aggressor.SELL)
-        self._last_price = price
-        if self._direction == 0:
+            direction = int(aggressor)
+        elif last and price != last:
+            direction = 1 if price > last else -1
+        self._last_price, self._direction = price, direction
+        if direction == 0:
             return
         buckets = self._buckets
         if not buckets or buckets[-1][0] < second:
             buckets.append([second, 0, 0])
             self._expire(second)
-        value = price * trade.quantity
-        if self._direction > 0:
+        value = price * quantity
+        if direction > 0:
             buckets[-1][1] += value
             self._buy += value
         else:
             buckets[-1][2] += value
             self._sell += value
+
+    def absorb(
+        self,
+        times: Sequence[int],
+        prices: Sequence[int],
+        quantities: Sequence[int],
+        aggressors: Sequence[int],
+    ) -> None:
+        """Take in trades in the order of their times (ns UTC), as ``add`` takes each.
+
+        Only those within the window before the last directional one leave a trace.
+        """
+        newest = len(times) - 1
+        if self._use_flag:
+            while newest >= 0 and aggressors[newest] == 0:
+                newest -= 1
+        if newest >= 0:
+            oldest = (times[newest] // _SECOND - self._window + 1) * _SECOND
+            begin = bisect_left(times, oldest)
+            if begin:
+                self._direction = self._direction_after(prices[:begin])
+                self._last_price = prices[begin - 1]
+            for row in range(begin, newest + 1):
+                self._add(times[row] // _SECOND, prices[row], quantities[row], aggressors[row])
+        if newest + 1 < len(times):
+            self._last_price, self._direction = prices[-1], 0
+
+    def _direction_after(self, prices: Sequence[int]) -> int:
+        """Return the direction of the tick rule after trades at ``prices``."""
+        for row in range(len(prices) - 1, 0, -1):
+            if prices[row] != prices[row - 1]:
+                return 1 if prices[row] > prices[row - 1] else -1
+        if self._last_price and prices[0] != self._last_price:
+            return 1 if prices[0] > self._last_price else -1
+        return self._direction
 
     def value(self, second: int) -> float:
         """Return the imbalance in −1…1 over the window that ends with bucket ``second``."""

@@ -39,8 +39,7 @@ class Allocation(msgspec.Struct):
     @property
     def stop(self) -> int | None:
         """The price at or below which the shares are sold: the higher of the two stops."""
-        given = [stop for stop in (self.protective_stop, self.hard_stop) if stop is not None]
-        return max(given, default=None)
+        return _higher(self.protective_stop, self.hard_stop)
 
     @property
     def stop_kind(self) -> str:
@@ -69,6 +68,15 @@ class Allocations:
             allocation = self._shares[owner] = Allocation()
             self._owners.setdefault(owner[1], []).append(owner[0])
         return allocation
+
+    def known(self, symbol: Symbol) -> bool:
+        """Return whether anybody had shares of a symbol in this session."""
+        return symbol in self._owners
+
+    def held(self, symbol: Symbol) -> bool:
+        """Return whether anybody has shares of a symbol."""
+        owners = self._owners.get(symbol, ())
+        return any(self._shares[owner, symbol].quantity >= 1 for owner in owners)
 
     def owners(self) -> list[Owner]:
         """Return everybody who had shares in this session, in order of appearance."""
@@ -165,5 +173,6 @@ def is_strategy(owner: StrategyId) -> bool:
 
 
 def _higher(one: int | None, other: int | None) -> int | None:
-    given = [stop for stop in (one, other) if stop is not None]
-    return max(given, default=None)
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)

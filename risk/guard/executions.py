@@ -124,6 +124,12 @@ class Executions:
         ]
         return allowed + [order for order, _ in self._stragglers(owner, Side.BUY)]
 
+    def works(self, symbol: Symbol) -> bool:
+        """Return whether anything of a symbol may still trade."""
+        return any(each.owner[1] == symbol for each in self._alive.values()) or any(
+            each.owner[1] == symbol for each in self._live.values()
+        )
+
     def buyers(self) -> list[Owner]:
         """Return every owner with an allowed buy, each once, in order of appearance."""
         found = [owner for owner, side in self._by_owner if side is Side.BUY]

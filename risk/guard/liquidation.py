@@ -28,16 +28,22 @@ class Liquidation:
 
     def withdraw(self, owner: Owner) -> None:
         """Withdraw an owner's working buys if a halt asks for it, each again after a pause."""
+        if not self._halts.any:
+            self._buys.forget(owner)
+            return
         buys = self._desk.executions.buys(owner)
         halt = self._concerning(owner, HaltMode.REDUCE_ONLY) if buys else None
         if halt is None:
-            self._buys.ask(owner, (), "", {})
+            self._buys.forget(owner)
             return
         self._buys.ask(owner, buys, _reason(halt), {**_facts(halt), "buys": len(buys)})
 
     def flatten(self, owner: Owner) -> None:
         """Sell all of an owner's shares if a halt asks for it, until none is left."""
         desk = self._desk
+        if not self._halts.any:
+            self._sales.pop(owner, None)
+            return
         if owner[0] == EXTERNAL or desk.allocations.of(owner).quantity < 1:
             self._sales.pop(owner, None)
             return

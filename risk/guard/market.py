@@ -6,18 +6,22 @@ session clock and tape; what operators and services write moves no clock here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from events import Symbol
+from events.columns import TradeColumns
 from events.market import (
+    BarClosed,
     ClockTick,
     MarketOperation,
     Phase,
     PhaseChanged,
     SessionOpened,
     SymbolReference,
+    Trade,
     TradeFrame,
     Venue,
 )
@@ -28,8 +32,8 @@ _HALTED_DESIGNATION: Final = "58"
 _EXECUTING: Final = (Phase.CONTINUOUS, Phase.CLOSING_AUCTION)
 
 
-class Print(msgspec.Struct, frozen=True):
-    """The last trade of a symbol: price in won and the exchange's time (ns UTC)."""
+class Print(msgspec.Struct, frozen=True, gc=False):
+    """The last price of a symbol that no single trade tells: won, and when it was made (ns UTC)."""
 
     price: int
     time: int
@@ -45,7 +49,7 @@ class Market:
         self.trading_since: int | None = None
         """Since when there is continuous trading (ns UTC), ``None`` outside of it."""
         self._max_age = max_age
-        self._last: dict[Symbol, Print] = {}
+        self._last: dict[Symbol, Trade | Print] = {}
         self._fresh_at: dict[Symbol, int] = {}
         self._halted: dict[Symbol, int] = {}
 
@@ -60,21 +64,76 @@ class Market:
 
     def trades(self, frame: TradeFrame) -> int | None:
         """Take in trades; return the lowest price among the fresh ones, ``None`` without any."""
+        now = self.now
+        if frame.at > now:
+            now = self.now = frame.at
+        trades = frame.trades
+        if not trades:
+            return None
+        symbol, last = frame.symbol, trades[-1]
+        self._last[symbol] = last
+        if self._halted:
+            self._resumed(symbol, last.time)
+        oldest = now - self._max_age
+        lowest: int | None
+        if len(trades) == 1:  # nearly every frame
+            lowest = last.price if last.time >= oldest else None
+        else:
+            lowest = min((each.price for each in trades if each.time >= oldest), default=None)
+        if lowest is not None:
+            self._fresh_at[symbol] = now
+        return lowest
+
+    def bar(self, event: BarClosed) -> int | None:
+        """Take in a completed bar; return its low, ``None`` when nothing was traded in it.
+
+        Its last price counts as of the instant at which it was told.
+        """
+        self.now = max(self.now, event.at)
+        symbol, bar = event.symbol, event.bar
+        if not bar.volume:
+            return None
+        self._last[symbol] = Print(bar.close, event.at)
+        # Only of a bar that began after the halt it is certain that its trades did.
+        self._resumed(symbol, bar.start)
+        self._fresh_at[symbol] = event.at
+        return bar.low
+
+    def absorb_trades(self, trades: TradeColumns) -> None:
+        """Take in a stretch of trades that set nothing off."""
+        symbol, frame = trades.symbol, trades.last
         self.now = max(self.now, frame.at)
-        if not frame.trades:
-            return None
         last = frame.trades[-1]
-        self._last[frame.symbol] = Print(last.price, last.time)
-        halted_at = self._halted.get(frame.symbol)
-        # A trade of a later second than the halt: it is over, whether its end was heard or not.
-        if halted_at is not None and last.time > halted_at:
-            del self._halted[frame.symbol]
-        oldest = self.now - self._max_age
-        fresh = [trade.price for trade in frame.trades if trade.time >= oldest]
-        if not fresh:
-            return None
-        self._fresh_at[frame.symbol] = self.now
-        return min(fresh)
+        self._last[symbol] = last
+        self._resumed(symbol, last.time)
+        if last.time >= frame.at - self._max_age:
+            self._fresh_at[symbol] = frame.at
+            return
+        instants, times = trades.at.tolist(), trades.time.tolist()
+        for at, time in zip(reversed(instants), reversed(times), strict=True):
+            if time >= at - self._max_age:
+                self._fresh_at[symbol] = at
+                return
+
+    def absorb_bars(self, bars: Sequence[BarClosed]) -> None:
+        """Take in bars of a symbol that set nothing off, oldest first."""
+        newest = next((event for event in reversed(bars) if event.bar.volume), None)
+        if newest is not None:
+            self.bar(newest)
+        self.advance(bars[-1].at)
+
+    def advance(self, at: int) -> None:
+        """Take in that time passed and nothing else."""
+        self.now = max(self.now, at)
+
+    def _resumed(self, symbol: Symbol, traded_at: int) -> None:
+        """End a halt after which the symbol traded, whether its end was heard or not.
+
+        A trade of a later second than the halt was made after it.
+        """
+        halted_at = self._halted.get(symbol)
+        if halted_at is not None and traded_at > halted_at:
+            del self._halted[symbol]
 
     def operation(self, event: MarketOperation) -> None:
         """Take in whether the exchange lets a symbol trade; other venues say nothing about KRX."""
@@ -94,7 +153,7 @@ class Market:
         """Return whether an order in the symbol can trade now."""
         return self.phase in _EXECUTING and symbol not in self._halted
 
-    def last(self, symbol: Symbol) -> Print | None:
+    def last(self, symbol: Symbol) -> Trade | Print | None:
         """Return the symbol's last trade, ``None`` before the first of the session."""
         return self._last.get(symbol)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from events import Delivery, Event
+from events import Delivery, Event, Symbol
+from events.columns import TradeColumns
 from events.control import (
     HaltCleared,
     HaltReleased,
@@ -20,9 +21,11 @@ from events.control import (
 )
 from events.identifiers import of_guard
 from events.market import (
+    BarClosed,
     ClockTick,
     MarketOperation,
     PhaseChanged,
+    QuoteFrame,
     SessionOpened,
     SymbolReference,
     TradeFrame,
@@ -70,6 +73,7 @@ class Guard:
         "market.session.*",
         "market.clock",
         "market.trade.*",
+        "market.bar.*",
         "market.status.*",
         "trading.intent.*",
         "trading.decision.*",
@@ -91,6 +95,7 @@ class Guard:
         halts, order = self._on_halt, self._on_order
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             TradeFrame: self._on_trades,
+            BarClosed: self._on_bar,
             ClockTick: self._on_clock,
             PhaseChanged: self._on_clock,
             SessionOpened: self._on_session,
@@ -124,12 +129,66 @@ class Guard:
         """Evolve by one entry and return the intents and changes of stops that follow from it."""
         if self._opening is None:
             self._opening = delivery.sequence
-        handler = self._handlers.get(type(delivery.event))
+        event, desk = delivery.event, self._desk
+        if type(event) is TradeFrame and not desk.allocations.known(event.symbol):
+            # Nearly every entry: a price of a symbol that nobody ever had.
+            desk.market.trades(event)
+            desk.advance(event.at)
+            return ()
+        handler = self._handlers.get(type(event))
         if handler is None:
             return ()
-        self._desk.begin(delivery)
-        handler(delivery.event)
-        return self._desk.finish()
+        desk.begin(delivery)
+        handler(event)
+        return desk.finish()
+
+    # -- stretches of the market, see ``research.backtest`` ----------------------------------------
+
+    def concerned(self, symbol: Symbol) -> bool:
+        """Return whether the next trade or bar of a symbol might make a difference.
+
+        It does while anybody has shares of it or anything of it may still trade.
+        """
+        if self._opening is None:
+            return True
+        return self._desk.allocations.held(symbol) or self._desk.executions.works(symbol)
+
+    def matters_at_or_below(self, symbol: Symbol) -> int | None:
+        """Return the price in won at or below which a symbol of concern might make a difference.
+
+        The highest of its stops. ``None``: each price might, because one was hit or was silent.
+        """
+        return None if self._opening is None else self._stops.highest(symbol)
+
+    def spared_until(self) -> int:
+        """Return the instant (ns UTC) before which clock ticks change nothing, 0 for none.
+
+        Ticks that matter: a new phase, a stop without a trade for long; all of them while something
+        is being sold or a halt is in force.
+        """
+        if self._opening is None or self._halts.in_force:
+            return 0
+        return min(self._session.next_phase_at(self._desk.market.now), self._stops.due_at())
+
+    def absorb_trades(self, trades: TradeColumns) -> None:
+        """Take in trades that make no difference to the guard."""
+        self._desk.market.absorb_trades(trades)
+        self._desk.advance(trades.last.at)
+
+    def absorb_bars(self, bars: Sequence[BarClosed]) -> None:
+        """Take in bars of a symbol that the guard is not concerned with, oldest first."""
+        self._desk.market.absorb_bars(bars)
+        self._desk.advance(bars[-1].at)
+
+    def absorb_quote(self, frame: QuoteFrame) -> None:
+        """Take in a book: the guard goes by trades alone."""
+
+    def absorb_tick(self, tick: Event) -> None:
+        """Take in the newest clock tick before ``spared_until``."""
+        self._desk.market.advance(tick.at)
+        self._desk.advance(tick.at)
+
+    # -- what each entry changes -------------------------------------------------------------------
 
     def _caused(self, cause: int) -> bool:
         return self._opening is not None and cause >= self._opening
@@ -158,6 +217,9 @@ class Guard:
 
     def _on_trades(self, frame: TradeFrame) -> None:
         self._stops.trades(frame.symbol, self._desk.market.trades(frame))
+
+    def _on_bar(self, event: BarClosed) -> None:
+        self._stops.trades(event.symbol, self._desk.market.bar(event))
 
     def _on_operation(self, event: MarketOperation) -> None:
         self._desk.market.operation(event)

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from events import Symbol
+from events.market import NEVER
 from events.trading import StopChanged, StopState
 from risk.guard.allocations import Allocation, is_strategy
 from risk.guard.desk import SECOND, Desk, Facts, Sale
@@ -59,7 +60,7 @@ class Stops:
         self._watches: dict[Owner, _Watch] = {}
 
     def trades(self, symbol: Symbol, lowest: int | None) -> None:
-        """Hold the stops of a symbol against the lowest fresh price of a frame (won)."""
+        """Hold the stops of a symbol against the lowest fresh price of a frame or bar (won)."""
         for owner in self._desk.allocations.strategies_in(symbol):
             watch = self._watches.get(owner)
             if watch is None:
@@ -71,6 +72,23 @@ class Stops:
                 watch.hit = lowest if watch.hit is None else watch.hit
             if watch.hit is not None:
                 self.review(owner)
+
+    def highest(self, symbol: Symbol) -> int | None:
+        """Return the highest stop of a symbol in won, 0 without any.
+
+        ``None`` when a trade at any price may change something: after a hit, or a long silence.
+        """
+        watches = [
+            self._watches.get(owner) for owner in self._desk.allocations.strategies_in(symbol)
+        ]
+        found = 0
+        for watch in watches:
+            if watch is None:
+                continue
+            if watch.silent or watch.hit is not None:
+                return None
+            found = max(found, watch.stop or 0)
+        return found
 
     def review(self, owner: Owner) -> None:
         """Do what an owner's shares and their stop call for now; nothing when all is done."""
@@ -102,6 +120,23 @@ class Stops:
             if market.now - heard >= limit * SECOND:
                 watch.silent = True
                 self._write(owner, watch, StopState.ACTIVE, f"no fresh trade for {limit} s")
+
+    def due_at(self) -> int:
+        """Return the instant (ns UTC) from which time may change something, 0 for any time.
+
+        While a trade could come in meanwhile it is never put too late: trades only postpone it.
+        """
+        market, instants = self._desk.market, [NEVER]
+        for owner in self._desk.allocations.owners():
+            if not is_strategy(owner[0]) or self._desk.allocations.of(owner).quantity < 1:
+                continue
+            watch = self._watches.get(owner)
+            if watch is None or watch.state in _SELLING or watch.hit is not None:
+                return 0
+            if watch.state is StopState.ACTIVE and not watch.silent and market.trading_since:
+                heard = max(watch.since, market.trading_since, market.fresh_at(owner[1]))
+                instants.append(heard + self._desk.settings.silent_after_sec * SECOND)
+        return min(instants)
 
     def _watch(self, owner: Owner, allocation: Allocation, watch: _Watch) -> None:
         stop = allocation.stop

@@ -38,7 +38,7 @@ class Withdrawals:
 
         Nothing working forgets the requests made so far.
         """
-        known = self._requests.pop(owner, {})
+        known = self.forget(owner)
         if not working:
             return
         desk = self._desk
@@ -57,6 +57,10 @@ class Withdrawals:
             reason=reason,
             facts=facts,
         )
+
+    def forget(self, owner: Owner) -> dict[str, _Request]:
+        """Forget the requests made of an owner so far; return them."""
+        return self._requests.pop(owner, {})
 
 
 class WaitingSales:

@@ -96,7 +96,8 @@ class Desk:
         """Start on the next entry of the log."""
         self.cause = delivery.sequence
         self.at = delivery.event.at
-        self.outputs = []
+        if self.outputs:
+            self.outputs = []
 
     def tick(self, setup: Setup, price: int) -> int:
         """Return the tick in won at a price of the setup's board on this date."""

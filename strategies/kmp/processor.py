@@ -10,9 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from events import control, trading
+from events.columns import TradeColumns
 from events.event import Delivery, Event
-from events.identifiers import of_guard
+from events.identifiers import Symbol, of_guard
 from events.market import (
+    NEVER,
+    BarClosed,
     ClockTick,
     DailyHistory,
     IndexLevel,
@@ -44,6 +47,7 @@ from strategies.runtime.session_clock import SECOND
 NAME: Final = "kmp"
 """Name of the service and of its configuration in the session."""
 
+_OF_A_SYMBOL: Final = (TradeFrame, QuoteFrame)
 _ENTRY_STATES: Final = frozenset({State.WATCH_BREAK, State.WAIT_ACCEPTANCE})
 
 
@@ -160,12 +164,70 @@ class KmpProcessor:
         handler = self._handlers.get(type(event))
         if handler is None:
             return ()
+        if isinstance(event, _OF_A_SYMBOL):
+            setup = self._universe.setups.get(event.symbol)
+            if setup is None or setup.inert:
+                return ()  # most of a day: nothing can come of it
         desk = self._desk
         desk.begin(delivery)
         handler(event)
         if desk.slots_urgent:
             self._request_slots()
-        return desk.outputs
+        return desk.outputs or ()
+
+    # --- stretches of the market, see ``research.backtest`` ---
+
+    def concerned(self, symbol: Symbol) -> bool:
+        """Return whether the next trade or book of a symbol might make a difference.
+
+        It does from the scan on for a candidate that is not done with and for what is held. Until
+        then trades only build tapes, which nobody reads before the scan.
+        """
+        setup = self._universe.setups.get(symbol)
+        if setup is None or setup.inert:
+            return False
+        if setup.state is State.IDLE:
+            return not self._universe.scanned and self.spared_until() == 0
+        return True
+
+    def spared_until(self) -> int:
+        """Return the instant (ns UTC) before which clock ticks change nothing, 0 for none.
+
+        Until the scan and after the last entry, as long as nothing is held or asked for. Between
+        the two the market is judged, and its gates are counted, with each tick.
+        """
+        desk, universe = self._desk, self._universe
+        if desk.active or desk.book.positions or desk.slots_changed:
+            return 0
+        if not universe.scanned:
+            return universe.quiet_until
+        if desk.clock.now < self._entries.cutoff:
+            return 0
+        return NEVER if self._reported else desk.clock.close_at
+
+    def absorb_trades(self, trades: TradeColumns) -> None:
+        """Take in trades of a symbol that the strategy is not concerned with."""
+        setup = self._universe.setups.get(trades.symbol)
+        if setup is not None and not setup.inert:
+            self._desk.clock.advance(trades.last.at)
+            setup.tape.absorb(trades)
+
+    def absorb_bars(self, bars: Sequence[BarClosed]) -> None:
+        """Take in completed bars: the strategy goes by trades alone."""
+
+    def absorb_quote(self, frame: QuoteFrame) -> None:
+        """Take in the newest book of a symbol that the strategy is not concerned with."""
+        setup = self._universe.setups.get(frame.symbol)
+        if setup is not None and not setup.inert:
+            self._desk.clock.advance(frame.at)
+            setup.tape.absorb_quote(frame)
+
+    def absorb_tick(self, tick: Event) -> None:
+        """Take in the newest clock tick before ``spared_until``."""
+        if isinstance(tick, ClockTick):
+            self._desk.clock.observe(tick)
+        else:
+            self._desk.clock.advance(tick.at)
 
     # --- market data ---
 
@@ -215,7 +277,9 @@ class KmpProcessor:
                 self._positions.on_clock(setup)
             else:
                 self._entries.on_clock(setup)
-        if (desk.slots_changed or now < self._entries.cutoff) and self._slots.due(now):
+        # Before the scan a wish changes with what the desk is told of; then with prices as well.
+        moving = now < self._entries.cutoff and (self._universe.scanned or bool(desk.active))
+        if (desk.slots_changed or moving) and self._slots.due(now):
             self._request_slots()
         if clock.over and not self._reported:
             self._reported = True

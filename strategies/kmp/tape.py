@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 
-from events.market import Bar, QuoteFrame, Trade
+from events.columns import TradeColumns
+from events.market import Aggressor, Bar, QuoteFrame, Trade
 from strategies.indicators import MINUTE, MinuteBars, SessionVwap, TickImbalance
 from strategies.kmp.opening_range import OpeningRange
 from strategies.kmp.settings import ImbalanceSource, KmpSettings
@@ -24,8 +27,10 @@ class Tape:
         "_cooldown",
         "_cumulative",
         "_lock_at",
+        "_named_at",
         "_open_at",
         "_quoted",
+        "_quoted_at",
         "_range_settled",
         "_traded_at",
         "_unbroken_from",
@@ -55,6 +60,9 @@ class Tape:
         self.opening = OpeningRange(open_at, lock_at)
         self.price = self.bid = self.ask = 0
         self._quoted = (0, 0)
+        # When the newest book came, and the newest trade if it named best prices (else 0): what
+        # comes by the stretch does not come in its order.
+        self._quoted_at = self._named_at = 0
         self._cumulative = 0
         self._traded_at = self._unbroken_from = 0
         self._range_settled = False
@@ -77,12 +85,51 @@ class Tape:
         self.imbalance.add(trade, trade.time // SECOND)
         self.price = trade.price
         if trade.best_bid or trade.best_ask:
-            self.bid, self.ask = trade.best_bid, trade.best_ask
+            self.bid, self.ask, self._named_at = trade.best_bid, trade.best_ask, now
         else:
-            self.bid, self.ask = self._quoted
+            (self.bid, self.ask), self._named_at = self._quoted, 0
         if trade.vi_reference != self.vi_reference:
             self._reference(trade.vi_reference, now)
         return True
+
+    def absorb(self, trades: TradeColumns) -> None:
+        """Take in a stretch of trades, as ``add`` takes each at the time of its receipt."""
+        times: list[int] = trades.time.tolist()
+        begin = bisect_left(times, self._open_at)
+        newest = trades.last.trades[-1]
+        if begin < len(times) and (not self.streamed or newest.vi_reference != self.vi_reference):
+            self.add(_trade(trades, begin), int(trades.at[begin]))
+            begin += 1
+        if begin == len(times):
+            return
+        prices: list[int] = trades.price.tolist()
+        quantities: list[int] = trades.quantity.tolist()
+        volumes: list[int] = trades.cumulative_volume.tolist()
+        if begin:
+            times, prices = times[begin:], prices[begin:]
+            quantities, volumes = quantities[begin:], volumes[begin:]
+        whole = [*accumulate(quantities, initial=self._cumulative)][1:] == volumes
+        if not whole or not newest.cumulative_value:
+            for row in range(begin, len(trades.time)):
+                self.add(_trade(trades, row), int(trades.at[row]))
+            return
+        self._cumulative = newest.cumulative_volume
+        self._traded_at = newest.time
+        for completed in self.bars.absorb(times, prices, quantities):
+            self.opening.add(completed)
+        self.vwap.add_trade(newest)
+        self.imbalance.absorb(times, prices, quantities, trades.aggressor.tolist()[begin:])
+        self.price = newest.price
+        self._beside(newest, trades.last.at)
+
+    def _beside(self, newest: Trade, at: int) -> None:
+        """Take the best prices beside the newest trade of a stretch, unless a book came later."""
+        if not newest.best_bid and not newest.best_ask:
+            (self.bid, self.ask), self._named_at = self._quoted, 0
+            return
+        self._named_at = at
+        if at >= self._quoted_at:
+            self.bid, self.ask = newest.best_bid, newest.best_ask
 
     def roll(self, minute: int) -> None:
         """Let the clock begin ``minute``, which completes the bar before it."""
@@ -115,6 +162,14 @@ class Tape:
         self.bid = frame.bid_prices[0] if frame.bid_prices else 0
         self.ask = frame.ask_prices[0] if frame.ask_prices else 0
         self._quoted = (self.bid, self.ask)
+        self._quoted_at = frame.at
+
+    def absorb_quote(self, frame: QuoteFrame) -> None:
+        """Take in the newest of a stretch of books; trades after it may have been taken in."""
+        beside = self.bid, self.ask
+        self.quote(frame)
+        if frame.at < self._named_at:
+            self.bid, self.ask = beside
 
     def interrupted(self, now: int) -> None:
         """Begin the cool-down after a volatility interruption."""
@@ -155,3 +210,19 @@ class Tape:
         if self.vi_reference and reference != self.opening.open and self.opening.open:
             self.interrupted(now)
         self.vi_reference = reference
+
+
+def _trade(trades: TradeColumns, row: int) -> Trade:
+    """Return the trade in a row of a stretch."""
+    return Trade(
+        time=int(trades.time[row]),
+        price=int(trades.price[row]),
+        quantity=int(trades.quantity[row]),
+        aggressor=Aggressor(int(trades.aggressor[row])),
+        cumulative_volume=int(trades.cumulative_volume[row]),
+        cumulative_value=int(trades.cumulative_value[row]),
+        best_ask=int(trades.best_ask[row]),
+        best_bid=int(trades.best_bid[row]),
+        vi_reference=trades.last.trades[-1].vi_reference,
+        auction=bool(trades.auction[row]),
+    )

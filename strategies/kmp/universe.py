@@ -39,6 +39,11 @@ class Universe:
         self.members: list[Setup] = []
         self.candidates: list[Setup] = []
 
+    @property
+    def quiet_until(self) -> int:
+        """The instant (ns UTC) at which the opening range ends, 0 while a scan waits for others."""
+        return self._scan_at if self._scan_begun_at is None else 0
+
     def setup(self, symbol: Symbol) -> Setup:
         """Return the symbol's setup, a new one at first sight."""
         setup = self.setups.get(symbol)

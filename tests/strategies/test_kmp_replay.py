@@ -408,8 +408,8 @@ def _check_stops(day: Day) -> None:
 _BANNED = {"asyncio", "datetime.datetime", "logging", "os", "random", "secrets", "time", "uuid"}
 _CALLS = {"now", "utcnow", "today", "time_ns", "monotonic", "perf_counter", "getenv", "urandom"}
 _ALLOWED = {
-    "__future__", "collections", "datetime", "enum", "events", "itertools", "math", "msgspec",
-    "statistics", "strategies", "typing",
+    "__future__", "bisect", "collections", "datetime", "enum", "events", "itertools", "math",
+    "msgspec", "operator", "statistics", "strategies", "typing",
 }  # fmt: skip
 
 
