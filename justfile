@@ -59,6 +59,10 @@ chaos *ARGS: environment
 bench: environment
     for file in tests/bench/bench_*.py; do {{bin}}/python -m "tests.bench.$(basename "$file" .py)"; done
 
+# Backtests of other engines and ours on the same data, one table; --quick for a look.
+bench-backtest *ARGS: environment peer-environments
+    {{bin}}/python -m tests.bench.backtest {{ARGS}}
+
 # Coverage-guided fuzzing of every parser, in an environment of its own; findings stay in .cache/fuzz.
 fuzz SECONDS="300": environment
     mkdir -p .cache/fuzz
@@ -87,10 +91,11 @@ format: environment
 # Resolve the dependencies anew.
 lock:
     uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-        pyproject.toml --extra data --group dev -o requirements.lock
+        pyproject.toml --extra data --extra archive --extra research --extra cluster \
+        --group dev -o requirements.lock
     uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
         pyproject.toml --extra rl -o requirements-rl.lock
-    for file in tests/conformance/requirements-*.in; do \
+    for file in tests/conformance/requirements-*.in tests/bench/backtest/requirements-*.in; do \
         uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
             "$file" -o "${file%.in}.txt"; \
     done
@@ -116,6 +121,22 @@ client-environments:
     for file in tests/conformance/requirements-*.txt; do
         name=$(basename "$file" .txt)
         place=.conformance/${name#requirements-}
+        wanted=$(sha256sum "$file")
+        if [ "$(cat "$place/requirements-in-force" 2>/dev/null)" = "$wanted" ]; then continue; fi
+        echo "setting up $place" >&2
+        uv venv --quiet --clear --python 3.11 "$place"
+        uv pip sync --quiet --python "$place/bin/python" --require-hashes "$file"
+        echo "$wanted" > "$place/requirements-in-force"
+    done
+
+# Make one environment per engine under .bench; does nothing for those that hold already.
+[private]
+peer-environments:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for file in tests/bench/backtest/requirements-*.txt; do
+        name=$(basename "$file" .txt)
+        place=.bench/${name#requirements-}
         wanted=$(sha256sum "$file")
         if [ "$(cat "$place/requirements-in-force" 2>/dev/null)" = "$wanted" ]; then continue; fi
         echo "setting up $place" >&2

@@ -66,11 +66,13 @@ def foreseen() -> tuple[type[Exception], ...]:
     from kis_gateway.errors import GatewayError
     from kis_gateway.simulator.market import MarketError
     from projections.errors import ProjectionError
+    from research.backtest.errors import BacktestError
     from risk.errors import RiskError
     from strategies.errors import StrategyError
 
     return (
         DeployError,
+        BacktestError,
         BusError,
         EventError,
         GatewayError,

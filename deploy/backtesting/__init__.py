@@ -1,0 +1,1 @@
+"""Commands about backtests: run, sweep, walk forward, check, compare, calibrate, report."""

@@ -1,0 +1,59 @@
+"""Backtests: the deciders of live trading over recorded, imported or generated sessions.
+
+    from pathlib import Path
+    from research.backtest import load_settings, run
+
+    result = run(load_settings(Path("kmp.yaml")))
+
+``run`` takes a ``BacktestSettings`` and returns a ``BacktestResult``; sweeps, walk-forward, checks
+and reports are made of many runs. The names are imported on first use: a command that only asks for
+help must not load numpy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from research.backtest.deciders import register
+    from research.backtest.engine import run
+    from research.backtest.errors import BacktestError
+    from research.backtest.results import BacktestResult
+    from research.backtest.settings import BacktestSettings, load_settings, parse_settings
+    from research.backtest.store import ResultStore
+    from research.backtest.sweep import Sweep
+    from research.backtest.walk_forward import WalkForward
+    from research.backtest.windows import Spans
+
+__all__ = [
+    "BacktestError",
+    "BacktestResult",
+    "BacktestSettings",
+    "ResultStore",
+    "Spans",
+    "Sweep",
+    "WalkForward",
+    "load_settings",
+    "parse_settings",
+    "register",
+    "run",
+]
+
+_HOMES = {
+    "BacktestError": "errors",
+    "BacktestResult": "results",
+    "BacktestSettings": "settings",
+    "ResultStore": "store",
+    "Spans": "windows",
+    "Sweep": "sweep",
+    "WalkForward": "walk_forward",
+    "load_settings": "settings",
+    "parse_settings": "settings",
+    "register": "deciders",
+    "run": "engine",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

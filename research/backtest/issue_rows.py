@@ -1,0 +1,65 @@
+"""The rows of a tape issue by issue: what catching up with one issue needs.
+
+What always holds: the rows of an issue are in order of time; columns are gathered by issue once a
+session, so a stretch of an issue is a slice.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from events import Symbol
+from research.backtest.tape import NO_SYMBOL, Kind, Tape
+
+
+class Issue(NamedTuple):
+    """One issue's trades, books and bars: the rows of the tape they stand in, rising."""
+
+    trades: NDArray[np.int64]
+    books: NDArray[np.int64]
+    bars: NDArray[np.int64]
+    market: NDArray[np.int64]
+    """All three together."""
+
+
+def by_issue(tape: Tape) -> dict[Symbol, Issue]:
+    """Return every issue's rows, issues in the order of ``tape.symbols``."""
+    order = np.argsort(tape.symbol, kind="stable")
+    codes = tape.symbol[order]
+    edges = np.searchsorted(codes, np.arange(len(tape.symbols) + 1))
+    kinds = tape.kind
+    found: dict[Symbol, Issue] = {}
+    for code, symbol in enumerate(tape.symbols):
+        rows = order[edges[code] : edges[code + 1]]
+        kind = kinds[rows]
+        found[symbol] = Issue(
+            rows[kind == Kind.TRADE],
+            rows[kind == Kind.BOOK],
+            rows[kind == Kind.BAR],
+            rows[kind <= Kind.BAR],
+        )
+    return found
+
+
+def best_prices(
+    tape: Tape, issues: dict[Symbol, Issue]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (best ask, best bid) beside each row: those of its issue's newest book, else 0."""
+    asks = np.zeros(tape.rows, np.int64)
+    bids = np.zeros(tape.rows, np.int64)
+    for issue in issues.values():
+        if not len(issue.books) or not len(issue.trades):
+            continue
+        place = np.searchsorted(issue.books, issue.trades) - 1
+        seen = place >= 0
+        rows = issue.trades[seen]
+        book = tape.book[issue.books[place[seen]]]
+        asks[rows] = tape.books.ask_prices[book, 0]
+        bids[rows] = tape.books.bid_prices[book, 0]
+    return asks, bids
+
+
+assert NO_SYMBOL < 0  # rows without an issue sort before the first one
