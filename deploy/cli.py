@@ -12,11 +12,30 @@ from typing import Annotated, Final
 import typer
 
 from deploy.controls import cli as controls
+from deploy.recordings import cli as recordings
 from deploy.terminal import AsJson, Debug, reported
 
 DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Directory of the run. Default: ./kst-data/latest."),
+]
+
+ResultsDir = Annotated[
+    Path | None, typer.Option("--store", help="Folder of results. Default: ./kst-data/backtests.")
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(help="What the best is chosen by. Default: as the file says, or sharpe."),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="How many run at once. Default: one a core.")
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help="Run on a Ray cluster: its address, auto, or local to start one here.",
+        metavar="ADDRESS",
+    ),
 ]
 
 app: Final = typer.Typer(
@@ -84,6 +103,181 @@ def demo(
         data_dir=data_dir,
     )
     return demo_command(request, as_json=as_json)
+
+
+@app.command(epilog="Example: kst backtest kmp.yaml --set data.symbols=20 --report kmp.html")
+@reported
+def backtest(
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file. Default: KMP on five generated days.")
+    ] = None,
+    *,
+    delivery: Annotated[
+        str | None,
+        typer.Option(
+            help="How it is computed: block (fastest), reference (event by event) or every "
+            "(the definition). The result is the same.",
+            metavar="block|reference|every",
+        ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A value that differs from the file. May be repeated.",
+            metavar="KEY=VALUE",
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Where results are kept. Default: ./kst-data/backtests.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report to this HTML file as well.")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Run strategies, risk gate, router and exchange over recorded or generated sessions.
+
+    The same code as live, over one queue with the latencies of the file. Equal settings, data and
+    code give an equal result hash.
+    """
+    from deploy.backtesting.backtest import BacktestRequest, backtest_command
+
+    request = BacktestRequest(
+        config=config,
+        delivery=delivery,
+        changes=tuple(changes or ()),
+        store=store,
+        report=report,
+    )
+    return backtest_command(request, as_json=as_json)
+
+
+@app.command(epilog="Example: kst sweep kmp-sweep.yaml --workers 4 --objective calmar")
+@reported
+def sweep(
+    config: Annotated[Path, typer.Argument(help="YAML file: the backtest and what is varied.")],
+    *,
+    objective: Objective = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    store: ResultsDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Run many configurations of a backtest and say how much of the best one is luck.
+
+    Results do not depend on how many run at once, nor where. A configuration that fails costs only
+    itself.
+    """
+    from deploy.backtesting.sweep import SweepRequest, sweep_command
+
+    request = SweepRequest(
+        config=config, objective=objective, workers=workers, cluster=cluster, store=store
+    )
+    return sweep_command(request, as_json=as_json)
+
+
+@app.command("walk-forward", epilog="Example: kst walk-forward kmp-sweep.yaml --cluster local")
+@reported
+def walk_forward(
+    config: Annotated[
+        Path, typer.Argument(help="YAML file: the backtest, what is varied, and the windows.")
+    ],
+    *,
+    objective: Objective = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    store: ResultsDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Choose the best configuration on past sessions, trade the ones after, and move on."""
+    from deploy.backtesting.sweep import SweepRequest
+    from deploy.backtesting.walk_forward import walk_forward_command
+
+    request = SweepRequest(
+        config=config, objective=objective, workers=workers, cluster=cluster, store=store
+    )
+    return walk_forward_command(request, as_json=as_json)
+
+
+@app.command(epilog='Example: kst runs "SELECT strategy, sum(result) FROM trades GROUP BY ALL"')
+@reported
+def runs(
+    sql: Annotated[
+        str | None, typer.Argument(help="A question in SQL. Default: the runs, newest first.")
+    ] = None,
+    *,
+    store: ResultsDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """List the results of backtests that were kept, or ask them something."""
+    from deploy.backtesting.runs import runs_command
+
+    return runs_command(sql, store, as_json=as_json)
+
+
+@app.command(epilog="Example: kst report kmp-20d-1f3a9c2b44de --out kmp.html --pdf")
+@reported
+def report(
+    *,
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="Run as `kst backtest` calls it, or its folder. Default: the newest one kept.",
+            metavar="[RUN]",
+            show_default=False,
+        ),
+    ] = "",
+    store: Annotated[
+        Path | None, typer.Option(help="Where results are kept. Default: ./kst-data/backtests.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file to write. Default: RUN.html in this folder.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Heading. Default: the run's name.")] = None,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Print it on A4 as well; needs Chromium or Chrome.")
+    ] = False,
+    png: Annotated[
+        bool, typer.Option("--png", help="Draw a picture of it as well; needs Chromium or Chrome.")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Write the report of a backtest: one HTML file that opens anywhere, also without a network."""
+    from deploy.backtesting.report import ReportRequest, report_command
+
+    request = ReportRequest(run=run, store=store, out=out, title=title, pdf=pdf, png=png)
+    return report_command(request, as_json=as_json)
+
+
+@app.command(
+    "look-ahead",
+    epilog="Example: kst look-ahead kmp.yaml --cut 2025-10-21T09:31 --cut 2025-10-21T13:00",
+)
+@reported
+def look_ahead(
+    config: Annotated[Path, typer.Argument(help="YAML file of a backtest on recorded bars.")],
+    *,
+    cuts: Annotated[
+        list[str],
+        typer.Option("--cut", help="KST time in a session. May be repeated.", metavar="TIME"),
+    ],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A value that differs from the file.", metavar="KEY=VALUE"),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Change all data after an instant and see whether anything before it is decided otherwise."""
+    from deploy.backtesting.look_ahead import look_ahead_command
+
+    return look_ahead_command(config, cuts, tuple(changes or ()), as_json=as_json)
 
 
 @app.command(
@@ -267,6 +461,52 @@ def verify(
     return verify_command(date, data_dir, as_json=as_json)
 
 
+@app.command(epilog="Example: kst compare 2025-09-15 --data-dir kst-data/2025-09-15-1")
+@reported
+def compare(
+    *,
+    date: Annotated[
+        str | None,
+        typer.Argument(help="Recorded trading day. Default: the day of the run.", metavar="[DATE]"),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Trade a recorded day again and hold it against the record, order by order.
+
+    With the day's own latencies everything must be the same; as an ordinary backtest it shows how
+    far fills, slippage and profit are off, and why. Exit status 0 only if all is the same.
+    """
+    from deploy.backtesting.compare import compare_command
+
+    return compare_command(date, data_dir, as_json=as_json)
+
+
+@app.command(epilog="Example: kst calibrate 2025-09-15 --output latency.yaml")
+@reported
+def calibrate(
+    *,
+    date: Annotated[
+        str | None,
+        typer.Argument(help="Recorded trading day. Default: the day of the run.", metavar="[DATE]"),
+    ] = None,
+    data_dir: DataDir = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the YAML block here instead of showing it.")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Measure how long orders, answers, notices and the feed took on a recorded day.
+
+    The result is the latency block of a backtest's configuration, as YAML on stdout.
+    """
+    from deploy.backtesting.calibrate import calibrate_command
+
+    return calibrate_command(date, data_dir, output, as_json=as_json)
+
+
 @app.command(epilog="Example: kst rebuild --data-dir kst-data/2025-09-15-1")
 @reported
 def rebuild(*, data_dir: DataDir = None, as_json: AsJson = False, debug: Debug = False) -> int:
@@ -286,6 +526,7 @@ def status(*, data_dir: DataDir = None, as_json: AsJson = False, debug: Debug = 
 
 
 controls.register(app)
+recordings.register(app)
 
 raw: Final = typer.Typer(
     help="Undecoded frames of a run: what the broker sent, byte for byte.", no_args_is_help=True

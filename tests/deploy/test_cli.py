@@ -13,7 +13,16 @@ from deploy.cli import app
 from deploy.data_directory import LAYOUT, DataDirectory, Manifest, Ports, RunLock
 from events import AccountId, TradingDate
 
-COMMANDS = ("demo", "simulator", "verify", "rebuild", "status")
+COMMANDS = (
+    "demo",
+    "sweep",
+    "walk-forward",
+    "runs",
+    "simulator",
+    "verify",
+    "rebuild",
+    "status",
+)
 
 
 @pytest.fixture
