@@ -167,11 +167,15 @@ class Attention:
                 yield seat.handle
                 self._review_one(seat, row + 1)
 
-    def takers(self, event: Event, row: int, tick: Event | None) -> Iterator[Handle]:
-        """Yield who takes an entry that is no trade, book or bar, each brought level before.
+    def tell_time(self, row: int, tick: Event | None) -> None:
+        """Tell those who were spared ticks how late it is: the newest of the clock and the feed."""
+        if self.running:
+            passed = self.view.rows[: int(self.view.rows.searchsorted(row))]
+            for seat in self._patient:
+                seat.level_clock(tick, passed, self._feed)
 
-        ``tick`` is the newest event of the clock.
-        """
+    def takers(self, event: Event, row: int) -> Iterator[Handle]:
+        """Yield who takes an entry that is no trade, book or bar, each brought level before."""
         symbol: Symbol | None = getattr(event, "symbol", None)
         seats = self._wanting.get(type(event))
         for seat in self._takers_of(event) if seats is None else seats:
@@ -179,8 +183,6 @@ class Attention:
                 if symbol is not None and symbol in self._codes:
                     seat.level(symbol, self._feed, row)
                 seat.level_watched(self._feed, row)
-                passed = self.view.rows[: int(self.view.rows.searchsorted(row))]
-                seat.level_clock(tick, passed, self._feed)
             yield seat.handle
 
     def _takers_of(self, event: Event) -> tuple[Seat, ...]:

@@ -183,7 +183,8 @@ class Broker:
         self._emit(
             OrderAccepted(at=self.now, order_id=order_id, broker_order=number, branch=_BRANCH)
         )
-        self._schedule(self.now, self._close_filled, order_id)
+        if self._order(order_id).state is OrderState.FILLED:  # its notices came first
+            self._schedule(self.now, self._close_filled, order_id)
 
     def _refused(self, outcome: Refused) -> None:
         order_id = self._placed[outcome.order_number].order_id
@@ -239,7 +240,8 @@ class Broker:
         if self._own_fees:
             fill = msgspec.structs.replace(fill, fee=outcome.fee)
         self._emit(fill)
-        self._schedule(self.now, self._close_filled, order.order_id)
+        if fill.cumulative_quantity == order.quantity:
+            self._schedule(self.now, self._close_filled, order.order_id)
 
     def _close_filled(self, order_id: OrderId) -> None:
         order = self._order(order_id)

@@ -173,7 +173,8 @@ class Kernel:
             else:
                 event = feed.event(row)
                 if kind == _EVENT:
-                    handlers = attention.takers(event, row, self._clock_now())
+                    attention.tell_time(row, self._clock_now())
+                    handlers = attention.takers(event, row)
                 elif watched and kind == _BAR:
                     handlers = attention.fallen(kind, symbols[code], row)
                 else:
@@ -273,12 +274,13 @@ class Kernel:
         queue, attention = self._queue, self._attention
         if not queue:
             return
-        row, tick = self.row, self._clock_now()
+        row = self.row
+        attention.tell_time(row, self._clock_now())
         while queue:
             event = queue.popleft()
             self._derived += 1
             delivery = Delivery(self.sequence, event)
-            for handle in attention.takers(event, row, tick):
+            for handle in attention.takers(event, row):
                 outputs = handle(delivery)
                 if outputs:
                     queue.extend(outputs)

@@ -36,6 +36,9 @@ ENGINES: Final = (
     Engine("hftbacktest", "hftbacktest", f"{_PEERS}.hftbacktest", "", ("B",)),
     Engine("k-stock-trader, reference", OURS, "tests.bench.backtest.ours", "reference", ("A", "B")),
     Engine("k-stock-trader, block", OURS, "tests.bench.backtest.ours", "block", ("A", "B")),
+    Engine(
+        "k-stock-trader, compiled", OURS, "tests.bench.backtest.ours_compiled", "compiled", ("A",)
+    ),
 )
 
 TRUTH: Final = ENGINES[0]

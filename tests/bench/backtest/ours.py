@@ -85,22 +85,28 @@ def arrange(ready: Ready) -> Callable[[], BacktestResult]:
 
 def report(ready: Ready, result: BacktestResult) -> Report:
     """Return the fills, each at the bar or trade at which it happened, and the final equity."""
-    workload = ready.workload
+    return report_fills(ready.workload, result.fills, result.closing_equity, notes(result))
+
+
+def report_fills(
+    workload: Workload, rows: Sequence[FillRow], equity: int, said: list[str]
+) -> Report:
+    """Return fills, each at the bar or trade at which it happened, with what else is to be said."""
     time, first = workload.columns["time"], workload.columns["first"]
     places = {symbol: number for number, symbol in enumerate(workload.symbols)}
     fills = []
-    for parts in _by_order(result.fills):
+    for parts in _by_order(rows):
         last = parts[-1]
         if workload.name == "A":
-            rows = slice(*first[places[last.symbol] :][:2].tolist())
-            row = int(np.searchsorted(time[rows], last.executed_at, "right")) - 1 + rows.start
+            part = slice(*first[places[last.symbol] :][:2].tolist())
+            row = int(np.searchsorted(time[part], last.executed_at, "right")) - 1 + part.start
         else:
             # The order came between two trades and met the book beside the second.
             row = int(np.searchsorted(time, last.executed_at, "right"))
         quantity = sum(each.quantity for each in parts)
         price = sum(each.amount for each in parts) / quantity
         fills.append(Fill(row, BUY if last.side is Side.BUY else SELL, price, quantity))
-    return Report(fills, result.closing_equity, notes(result))
+    return Report(fills, equity, said)
 
 
 def _by_order(fills: Sequence[FillRow]) -> Iterable[Sequence[FillRow]]:
