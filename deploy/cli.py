@@ -20,6 +20,10 @@ DataDir = Annotated[
     typer.Option("--data-dir", help="Directory of the run. Default: ./kst-data/latest."),
 ]
 
+ReportFile = Annotated[
+    Path | None, typer.Option(help="Write the report to this HTML file as well.")
+]
+
 ResultsDir = Annotated[
     Path | None, typer.Option("--store", help="Folder of results. Default: ./kst-data/backtests.")
 ]
@@ -163,6 +167,7 @@ def sweep(
     workers: Workers = None,
     cluster: Cluster = None,
     store: ResultsDir = None,
+    report: ReportFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -174,7 +179,12 @@ def sweep(
     from deploy.backtesting.sweep import SweepRequest, sweep_command
 
     request = SweepRequest(
-        config=config, objective=objective, workers=workers, cluster=cluster, store=store
+        config=config,
+        objective=objective,
+        workers=workers,
+        cluster=cluster,
+        store=store,
+        report=report,
     )
     return sweep_command(request, as_json=as_json)
 
@@ -190,6 +200,7 @@ def walk_forward(
     workers: Workers = None,
     cluster: Cluster = None,
     store: ResultsDir = None,
+    report: ReportFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
@@ -198,7 +209,12 @@ def walk_forward(
     from deploy.backtesting.walk_forward import walk_forward_command
 
     request = SweepRequest(
-        config=config, objective=objective, workers=workers, cluster=cluster, store=store
+        config=config,
+        objective=objective,
+        workers=workers,
+        cluster=cluster,
+        store=store,
+        report=report,
     )
     return walk_forward_command(request, as_json=as_json)
 

@@ -33,6 +33,7 @@ class SweepRequest(msgspec.Struct, frozen=True, kw_only=True):
     workers: int | None = None
     cluster: str | None = None
     store: Path | None = None
+    report: Path | None = None
 
 
 def sweep_command(request: SweepRequest, *, as_json: bool) -> int:
@@ -54,6 +55,12 @@ def sweep_command(request: SweepRequest, *, as_json: bool) -> int:
             on_progress=on_progress,
         )
     seconds = perf_counter() - began
+    if request.report is not None:
+        from research.reports import write_sweep_report
+
+        write_sweep_report(
+            request.report, title=plan.settings.name, sweep=result, objective=objective
+        )
     if as_json:
         print_json(_summary(result, objective, seconds))
     else:

@@ -43,6 +43,10 @@ def walk_forward_command(request: SweepRequest, *, as_json: bool) -> int:
             on_progress=on_progress,
         )
     seconds = perf_counter() - began
+    if request.report is not None:
+        from research.reports import write_sweep_report
+
+        write_sweep_report(request.report, title=plan.settings.name, walk_forward=result)
     if as_json:
         print_json(_summary(result, seconds))
     else:

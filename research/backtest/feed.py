@@ -62,6 +62,7 @@ class Feed:
         self.asks, self.bids = best_prices(tape, issues)
         self._columns: dict[Symbol, IssueColumns] = {}
         self._bars: dict[int, BarClosed] = {}
+        self._bars_of: dict[Symbol, list[BarClosed]] = {}
 
     def show(self, trades: Collection[Symbol] | None, quotes: Collection[Symbol] | None) -> None:
         """Show subscribers these symbols' trades and books; ``None`` stands for every symbol.
@@ -73,14 +74,14 @@ class Feed:
     def listen(self, wanted: Callable[[str], bool]) -> None:
         """Leave out what is no trading and on a topic that nobody wants: nobody asked for it."""
         tape = self.tape
-        topics: dict[str, bool] = {}
+        # The topics of a type differ in their last token only, which no decider chooses by.
+        kinds: dict[type, bool] = {}
         heard = np.zeros(len(tape.notes) + 1, np.bool_)
         for place, note in enumerate(tape.notes):
-            if isinstance(note, Event):
-                topic = note.topic
-                if topic not in topics:
-                    topics[topic] = wanted(topic)
-                heard[place] = topics[topic]
+            kind = type(note)
+            if kind not in kinds:
+                kinds[kind] = isinstance(note, Event) and wanted(note.topic)
+            heard[place] = kinds[kind]
         self._heard = (tape.kind == _EVENT) & heard[tape.note]
 
     def visible(self, row: int) -> NDArray[np.bool_]:
@@ -231,7 +232,10 @@ class Feed:
         """Return an issue's bars in rows [begin, end), oldest first."""
         rows = self.issues[symbol].bars
         first, last = rows.searchsorted((begin, end)).tolist()
-        return [self.bar(row) for row in rows[first:last].tolist()]
+        whole = self._bars_of.get(symbol)
+        if whole is None:
+            whole = self._bars_of[symbol] = [self.bar(row) for row in rows.tolist()]
+        return whole[first:last]
 
     def bar(self, row: int) -> BarClosed:
         """Return the event that the bar in a row is received as, the same each time."""

@@ -145,7 +145,7 @@ class Kernel:
             ask, bid,
         ) in zip(
             feed.seen[rows].tolist(), rows.tolist(), stops, tape.kind[rows].tolist(),
-            tape.symbol[rows].tolist(), tape.at[rows].tolist(), tape.price[rows].tolist(),
+            tape.symbol[rows].tolist(), tape.at[rows].tolist(), feed.lows[rows].tolist(),
             tape.quantity[rows].tolist(), tape.aggressor[rows].tolist(),
             tape.auction[rows].tolist(), tape.volume[rows].tolist(), tape.value[rows].tolist(),
             feed.asks[rows].tolist(), feed.bids[rows].tolist(), strict=True,
@@ -175,7 +175,7 @@ class Kernel:
                 if kind == _EVENT:
                     attention.tell_time(row, self._clock_now())
                     handlers = attention.takers(event, row)
-                elif watched and kind == _BAR:
+                elif kind == _BAR and watched and price <= watched.get(symbols[code], -1):
                     handlers = attention.fallen(kind, symbols[code], row)
                 else:
                     handlers = attention.row_takers(kind, symbols[code])

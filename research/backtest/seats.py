@@ -9,6 +9,7 @@ it takes in by the stretch, when it is brought level.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,11 @@ Handle = Callable[[Entry], Sequence[Event]]
 
 _TOPICS: Final = {Kind.TRADE: "market.trade", Kind.BOOK: "market.quote", Kind.BAR: "market.bar"}
 _CLOCK: Final = "market.clock"
+
+
+@lru_cache(maxsize=65_536)
+def _wants(inputs: tuple[str, ...], topic: str) -> bool:
+    return any(matches(each, topic) for each in inputs)
 
 
 class Seat:
@@ -68,7 +74,7 @@ class Seat:
 
     def wants(self, topic: str) -> bool:
         """Return whether entries on a topic are among the decider's inputs."""
-        return any(matches(each, topic) for each in self._inputs)
+        return _wants(self._inputs, topic)
 
     def follows(self, kind: Kind, symbol: Symbol) -> bool:
         """Return whether the decider wants a symbol's rows of a kind at all."""
