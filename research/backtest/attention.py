@@ -226,12 +226,12 @@ class Attention:
         )
 
     def review_tick(self, tick: Event, row: int) -> None:
-        """Ask those who took a tick again."""
+        """Ask those who took a tick without an output again."""
         self._reviewed(
             [
                 seat
                 for seat in self._patient
-                if seat.ticked is tick and seat.review(self._symbols, self._feed, row)
+                if seat.ticked is tick and seat.review_tick(self._symbols, self._feed, row)
             ]
         )
 

@@ -10,7 +10,8 @@ What a runner owes a processor: before it hands over an entry about a symbol it 
 everything of that symbol; before the first clock tick at or after a ``spared_until`` that lay in
 the future, everything of all symbols. Otherwise the market of symbols that the processor is not
 concerned with may be outstanding. It asks for concerns and spared time again after every entry that
-is no trade, book or bar, and after every one that had an output.
+is no trade, book or bar, and after every one that had an output; after a tick without output for
+the spared time alone, and for concerns only if that has changed.
 """
 
 from __future__ import annotations
