@@ -5,9 +5,22 @@
 
     result = run(load_settings(Path("kmp.yaml")))
 
-``run`` takes a ``BacktestSettings`` and returns a ``BacktestResult``; sweeps, walk-forward, checks
-and reports are made of many runs. The names are imported on first use: a command that only asks for
-help must not load numpy.
+``run`` takes a ``BacktestSettings`` and returns a ``BacktestResult``.
+
+- what is asked: ``settings``, ``configurations`` (variations), ``plans`` (sweeps), ``deciders``
+- what is traded: ``market_day`` (the port), ``tape``, ``issue_rows``
+- one session: ``engine`` → ``session`` → ``kernel`` (the queue), ``clock``, ``feed`` (what is
+  seen), ``attention`` and ``seats`` (by whom), ``skipping`` (what deciders promise),
+  ``subscriptions``, ``broker`` and ``floor`` (the way to the exchange), ``latency``, ``account``,
+  ``carry`` (nights)
+- compiled: ``bar_path*`` (targets on bars), ``samples/*_scan`` (trades), ``compiled``
+- results: ``ledger``, ``round_trips``, ``result_hash``, ``equity`` → ``results``; ``store``
+- figures: ``metrics``, ``performance``, ``figures``, ``overfitting``, ``monte_carlo``
+- many runs: ``sweep``, ``walk_forward``, ``windows``, ``evaluation``, ``parallel``,
+  ``remembered_days``; ``look_ahead`` and ``scrambling``
+- ``samples``: two small strategies to copy
+
+The names are imported on first use: a command that only asks for help must not load numpy.
 """
 
 from importlib import import_module
