@@ -104,10 +104,23 @@ def _until(settings: BacktestSettings, last: date) -> BacktestSettings:
 
 
 def _moved(settings: BacktestSettings, path: str, to: str) -> BacktestSettings:
-    """Return the settings with another data folder, wherever they name it."""
-    text = msgspec.json.encode(settings).decode()
-    quoted, wanted = (msgspec.json.encode(each).decode()[1:-1] for each in (path, to))
-    return msgspec.json.decode(text.replace(quoted, wanted), type=BacktestSettings)
+    """Return the settings with another data folder, wherever they name it or what is in it."""
+    source = Path(path).resolve()
+
+    def moved(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: moved(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [moved(each) for each in value]
+        if not isinstance(value, str) or not value.startswith("/"):
+            return value
+        place = Path(value).resolve()
+        if not place.is_relative_to(source):
+            return value
+        return str(Path(to) / place.relative_to(source))
+
+    plain = msgspec.to_builtins(settings)
+    return msgspec.convert(moved(plain), BacktestSettings, strict=False)
 
 
 def _events(settings: BacktestSettings, until: int) -> list[tuple[int, bytes]]:

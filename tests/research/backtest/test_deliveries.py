@@ -64,7 +64,7 @@ def test_kmp_decides_the_same_however_the_market_is_handed_over() -> None:
     assert len(result.fills) >= 2
 
 
-@pytest.mark.parametrize("strategy", [Monkey, PatientMonkey])
+@pytest.mark.parametrize("strategy", [pytest.param(Monkey, marks=pytest.mark.slow), PatientMonkey])
 def test_a_busy_strategy_trades_the_same_however_the_market_is_handed_over(
     strategy: type[Monkey],
 ) -> None:
