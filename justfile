@@ -71,9 +71,18 @@ fuzz SECONDS="300": environment
         .cache/fuzz -artifact_prefix=.cache/fuzz/ -max_total_time={{SECONDS}} -max_len=4096 \
         -print_final_stats=1
 
-# Everything a change must pass; the last line is that of the tests.
-check: lint
-    just test --cov --cov-report=term:skip-covered
+# Everything a change must pass, lint beside the tests; the last line is that of the tests.
+check *ARGS: environment
+    #!/usr/bin/env bash
+    set -uo pipefail
+    mkdir -p .cache
+    just lint > .cache/lint.txt 2>&1 &
+    linting=$!
+    tested=0 linted=0
+    just test --cov --cov-report=term:skip-covered {{ARGS}} || tested=$?
+    wait $linting || linted=$?
+    if [ $linted -ne 0 ]; then cat .cache/lint.txt; fi
+    exit $((tested != 0 ? tested : linted))
 
 # Format, lint, types, the order of rooms, purity of the deciders.
 lint: environment
