@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from events import Symbol
-from events.market import Aggressor, Bar, Phase
+from events.market import Aggressor, Bar
 from kis_gateway.simulator.exchange import (
     CancelOrder,
     Command,
@@ -70,11 +70,6 @@ class Floor:
             for symbol in tape.symbols:
                 self._followed[symbol] = issues[symbol].market[::-1].tolist()
         self._set_due()
-
-    @property
-    def phase(self) -> Phase:
-        """The phase of the regular session at the exchange."""
-        return self._exchange.phase
 
     def advance(self) -> None:
         """Let happen what is due next: one row, or what the exchange announced."""

@@ -88,11 +88,6 @@ class Kernel:
         """Rows and ticks that have passed."""
         return self._rows_passed + self._ticks_passed
 
-    @property
-    def derived_events(self) -> int:
-        """Events delivered that were neither rows nor ticks."""
-        return self._derived
-
     def add_witness(self, witness: Witness) -> None:
         """Have every event that is no row and no tick shown to ``witness``."""
         self._witnesses.append(witness)

@@ -24,7 +24,8 @@ from research.backtest.errors import InvalidSettings
 from research.backtest.scrambling import scrambled_copy
 from research.backtest.settings import BacktestSettings, Source
 
-_DAILY_BAR_EVENTS: Final = 400
+_SHOWN: Final = 400
+"""Characters of an event that a finding quotes."""
 
 
 class Leak(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +147,7 @@ def _first_difference(
             return Leak(
                 cut=cut,
                 at=before[0] or after[0],
-                before=before[1].decode()[:_DAILY_BAR_EVENTS],
-                after=after[1].decode()[:_DAILY_BAR_EVENTS],
+                before=before[1].decode()[:_SHOWN],
+                after=after[1].decode()[:_SHOWN],
             )
     return None
