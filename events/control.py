@@ -59,7 +59,7 @@ class HaltTrigger(StrEnum):
     OPERATOR_LINK = "operator_link"
 
 
-class Halt(msgspec.Struct, frozen=True, kw_only=True):
+class Halt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A halt in force. ``target`` is the symbol or strategy, ``EVERYTHING`` for wider scopes."""
 
     scope: HaltScope

@@ -57,7 +57,7 @@ class Aggressor(IntEnum):
     BUY = 1
 
 
-class Trade(msgspec.Struct, frozen=True, array_like=True):
+class Trade(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One print of the tape.
 
     ``cumulative_volume`` (shares) and ``cumulative_value`` (won) count the session so far, this
@@ -332,7 +332,7 @@ class VolatilityInterruption(
         return f"market.status.{self.symbol}"
 
 
-class Bar(msgspec.Struct, frozen=True, array_like=True):
+class Bar(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Open, high, low, close in won, volume in shares; ``start`` is the bar's left edge.
 
     ``value`` is the traded value in won, 0 when the source has none.
@@ -446,7 +446,7 @@ class PhaseChanged(MarketEvent, frozen=True, kw_only=True, tag="PhaseChanged.1")
         return f"phase-{self.trading_date}-{self.phase}"
 
 
-class OpeningAllocation(msgspec.Struct, frozen=True, array_like=True):
+class OpeningAllocation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Shares a strategy carries into the session; ``cost`` is their total cost basis in won.
 
     The stops are those in force when the session before ended, ``None`` where there is none.

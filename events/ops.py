@@ -279,7 +279,7 @@ class WouldBlock(Derived, frozen=True, kw_only=True, tag="WouldBlock.1"):
         return f"wouldblock-{self.strategy}-{self.symbol}-{self.reason}-{self.cause}"
 
 
-class GateCount(msgspec.Struct, frozen=True, kw_only=True):
+class GateCount(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How often one gate could and could not be computed today, and how it ended."""
 
     passed: int

@@ -142,7 +142,7 @@ class SlotPriority(IntEnum):
     WATCH = 4
 
 
-class SlotRequest(msgspec.Struct, frozen=True, array_like=True):
+class SlotRequest(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A wish for one subscription."""
 
     feed: Feed

@@ -104,7 +104,7 @@ class CheckOutcome(StrEnum):
     MISSING = "missing"
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
+class Check(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One check of a decision: the value it saw, the limit it holds, what it said.
 
     ``value`` and ``limit`` are in the check's own unit (won, ratio, count) or text; ``None`` means
@@ -534,7 +534,7 @@ class StopChanged(Derived, frozen=True, kw_only=True, tag="StopChanged.1"):
         return f"stop-{self.strategy}-{self.symbol}-{self.generation}-{self.cause}-{self.state}"
 
 
-class Holding(msgspec.Struct, frozen=True, kw_only=True):
+class Holding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A broker position: shares held, shares that may be sold now, total cost in won."""
 
     symbol: Symbol

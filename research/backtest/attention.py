@@ -99,14 +99,14 @@ class Attention:
             return self._position
         return int(self.view.rows[place - 1]) + 1
 
-    def stops(self, begin: int, end: int, alarm: int) -> tuple[Sequence[int], int]:
+    def stops(self, begin: int, end: int, alarm: int) -> tuple[NDArray[np.int64], int]:
         """Return the places from ``begin`` on whose rows somebody wants, and where they end.
 
         That is at most at ``end``. Whoever scans does so up to the first of them and up to the
         instant ``alarm`` (ns UTC), at which something else happens.
         """
         if self.all_rows:
-            return range(begin, end), end
+            return np.arange(begin, end), end
         tape = self._feed.tape
         rows = self.view.rows[begin:end]
         codes = tape.symbol[rows]
@@ -114,18 +114,18 @@ class Attention:
         wanted = self._wanted[codes] | (kinds == _EVENT)
         if self.watched:
             wanted |= (self._feed.lows[rows] <= self._watched[codes]) & (kinds != _BOOK)
-        found: list[int] = (np.flatnonzero(wanted) + begin).tolist()
+        found = np.flatnonzero(wanted) + begin
         if not self._scanning:
             return found, end
-        first = found[0] if found else end
+        first = int(found[0]) if len(found) else end
         barrier = max(begin, min(first, self.rows_before(alarm)))
         woken = self._scan(begin, barrier)
         if woken is not None:
-            return [woken], woken + 1
-        if barrier == begin or (found and barrier == first):
+            return np.array((woken,)), woken + 1
+        if barrier == begin or (len(found) and barrier == first):
             # Nothing to scan: the next row is delivered, or time passes before it.
-            return [barrier], barrier + 1
-        return [], barrier
+            return np.array((barrier,)), barrier + 1
+        return found[:0], barrier
 
     def _scan(self, begin: int, end: int) -> int | None:
         """Have whoever scans look through [begin, end); return the place that wakes somebody."""
@@ -210,6 +210,22 @@ class Attention:
                     seat.level_watched(self._feed, row)
                 seat.ticked = event
             yield seat.handle
+
+    def spare_longer(self, at: int, row: int) -> bool:
+        """Return whether nobody wants a clock tick, now that they have the market before it.
+
+        Much of what is due after a while is put off by the next trade; whoever was spared it learns
+        only now that there was one. ``at`` is the tick's instant (ns UTC), ``row`` the tape row
+        before which everything has happened.
+        """
+        for seat in self._clocked:
+            if seat.skippable is None or not seat.spared:
+                return False
+            if seat.spared <= at:
+                self._level_all(seat, row)
+                seat.spared = seat.skippable.spared_until()
+        self.spared_until = min((seat.spared for seat in self._clocked), default=_NEVER)
+        return self.spared_until > at
 
     # -- concerns --------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ always holds: receipt times never fall; an event made of a row is the same whene
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from itertools import repeat
 from typing import Final, NamedTuple
 
 import msgspec
@@ -137,6 +138,24 @@ class Feed:
                     bool(tape.auction[row]),
                 ),
             ),
+        )
+
+    def trades(self, rows: NDArray[np.int64]) -> Iterator[Trade]:
+        """Yield the trades in these rows, equal to those in the frames of ``trade``."""
+        tape = self.tape
+        at = tape.at[rows]
+        return map(
+            Trade,
+            (at - at % _SECOND).tolist(),
+            tape.price[rows].tolist(),
+            tape.quantity[rows].tolist(),
+            map(_AGGRESSORS.__getitem__, tape.aggressor[rows].tolist()),
+            tape.volume[rows].tolist(),
+            tape.value[rows].tolist(),
+            self.asks[rows].tolist(),
+            self.bids[rows].tolist(),
+            repeat(0),
+            tape.auction[rows].tolist(),
         )
 
     def quote(self, row: int, symbol: Symbol) -> QuoteFrame:

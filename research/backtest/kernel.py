@@ -19,8 +19,11 @@ from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from events import Delivery, Event
-from events.market import Aggressor, ClockTick, Trade, TradeFrame
+from events.market import ClockTick, TradeFrame
 from research.backtest.attention import Attention
 from research.backtest.clock import Clock
 from research.backtest.feed import Feed
@@ -33,11 +36,9 @@ _LEAST_CHUNK: Final = 64
 _MOST_CHUNK: Final = 8192
 """Rows that are looked at together; few, when wants have just changed and may change again."""
 
-_SECOND: Final = 1_000_000_000
 _TRADE: Final = int(Kind.TRADE)
 _BAR: Final = int(Kind.BAR)
 _EVENT: Final = int(Kind.EVENT)
-_SIDES: Final = {int(side): side for side in Aggressor}
 
 
 class Witness(Protocol):
@@ -65,10 +66,14 @@ class Kernel:
         self._rows_passed = 0
         """Visible rows that lie before what is happening, delivered or spared."""
         self._ticks_passed = 0
+        self._tick_after = 0
+        """When the first event of the clock is that has not passed (ns UTC)."""
         self._next_tick = 0
         """First clock event that somebody wants."""
         self._rows_before = 0
         """Visible rows passed before the present view of the feed began."""
+        self._unsettled = False
+        """Something was derived and deciders were not asked since what they want."""
         self._alarm = 0
         """When something other than a row happens next (ns UTC), or earlier."""
         self.floor: Floor | None = None
@@ -129,48 +134,42 @@ class Kernel:
 
     # -- rows ------------------------------------------------------------------------------------
 
-    def _run_stops(self, stops: Sequence[int]) -> bool:
+    def _run_stops(self, stops: NDArray[np.int64]) -> bool:
         """Deliver the rows at these places of the view; True when others are wanted from here."""
         attention, feed, tape = self._attention, self._feed, self._feed.tape
         rows = attention.view.rows[stops]
+        kinds = tape.kind[rows]
+        trades = feed.trades(rows[kinds == _TRADE])
         symbols, before, queue = tape.symbols, self._rows_before, self._queue
         takers, watched = attention.trade_takers, attention.watched
-        for (
-            at, row, stop, kind, code, time, price, quantity, side, auction, volume, value,
-            ask, bid,
-        ) in zip(
-            feed.seen[rows].tolist(), rows.tolist(), stops, tape.kind[rows].tolist(),
-            tape.symbol[rows].tolist(), tape.at[rows].tolist(), feed.lows[rows].tolist(),
-            tape.quantity[rows].tolist(), tape.aggressor[rows].tolist(),
-            tape.auction[rows].tolist(), tape.volume[rows].tolist(), tape.value[rows].tolist(),
-            feed.asks[rows].tolist(), feed.bids[rows].tolist(), strict=True,
-        ):  # fmt: skip
+        for at, stop, kind, code in zip(
+            attention.view.seen[stops].tolist(),
+            stops.tolist(),
+            kinds.tolist(),
+            tape.symbol[rows].tolist(),
+            strict=True,
+        ):
             if at >= self._alarm and self._pass_time(at, stop):
                 return True
             self.now = at
             self._rows_passed = passed = before + stop + 1
+            if at >= self._tick_after:
+                self._pass_spared_ticks(at)
             event: Event
+            handlers: Iterable[Handle]
             if kind == _TRADE:
-                symbol = symbols[code]
-                event = TradeFrame(
-                    at=at,
-                    symbol=symbol,
-                    trades=(
-                        Trade(
-                            time - time % _SECOND, price, quantity, _SIDES[side], volume, value,
-                            ask, bid, 0, auction,
-                        ),
-                    ),
-                )  # fmt: skip
-                handlers: Iterable[Handle] = takers[symbol]
-                if watched and price <= watched.get(symbol, -1):
-                    handlers = attention.fallen(kind, symbol, row)
+                symbol, trade = symbols[code], next(trades)
+                event = TradeFrame(at=at, symbol=symbol, trades=(trade,))
+                handlers = takers[symbol]
+                if watched and trade.price <= watched.get(symbol, -1):
+                    handlers = attention.fallen(kind, symbol, int(attention.view.rows[stop]))
             else:
+                row = int(attention.view.rows[stop])
                 event = feed.event(row)
                 if kind == _EVENT:
                     attention.tell_time(row, self._clock_now())
                     handlers = attention.takers(event, row)
-                elif kind == _BAR and watched and price <= watched.get(symbols[code], -1):
+                elif kind == _BAR and watched and feed.lows[row] <= watched.get(symbols[code], -1):
                     handlers = attention.fallen(kind, symbols[code], row)
                 else:
                     handlers = attention.row_takers(kind, symbols[code])
@@ -181,7 +180,7 @@ class Kernel:
                     queue.extend(outputs)
             if queue:
                 self._drain()
-                if attention.changed:
+                if self._settle():
                     return True
         return False
 
@@ -206,8 +205,10 @@ class Kernel:
         assert self.floor is not None
         floor, attention = self.floor, self._attention
         while True:
-            tick = self._clock_at[self._next_tick] if self._next_tick < len(self._clock) else _NEVER
             message = self._messages[0][0] if self._messages else _NEVER
+            if message > self.now and self._settle():
+                return True
+            tick = self._clock_at[self._next_tick] if self._next_tick < len(self._clock) else _NEVER
             first = min(tick, message, floor.due)
             self._alarm = first
             if first > until:
@@ -222,30 +223,45 @@ class Kernel:
                 self._rows_passed, self._rows_before + attention.rows_before(first)
             )
             if tick == first:
-                self._ticks_passed = self._next_tick + 1
-                self._deliver_tick(self._clock[self._next_tick])
+                self._pass_tick(self._next_tick)
             else:
-                self._ticks_passed = bisect_right(self._clock_at, first)
+                self._pass_spared_ticks(first)
                 _, _, function, argument = heappop(self._messages)
                 function(argument)
                 self._drain()
-            if attention.changed:
+            if attention.view_changed:
+                self._settle()
                 return True
 
-    def _deliver_tick(self, event: Event) -> None:
+    def _pass_tick(self, place: int) -> None:
         attention, row = self._attention, self.row
+        if place < self._clock.next_phase(place) and attention.spare_longer(
+            self._clock_at[place], row
+        ):
+            self._plan_ticks()
+            return
+        self._pass_ticks(place + 1)
+        event = self._clock[place]
         delivery = Delivery(self.sequence, event)
         for handle in attention.tick_takers(event, row):
             outputs = handle(delivery)
             if outputs:
                 self._queue.extend(outputs)
-        if self._queue:
+        if self._queue or type(event) is not ClockTick:
             self._drain()
-        elif type(event) is ClockTick:
-            attention.review_tick(event, row)
+            self._unsettled = True
+            self._settle()
         else:
-            attention.review_all(row)
-        self._plan_ticks()
+            attention.review_tick(event, row)
+            self._plan_ticks()
+
+    def _pass_spared_ticks(self, until: int) -> None:
+        """Count the events of the clock up to an instant: nobody wanted them."""
+        self._pass_ticks(bisect_right(self._clock_at, until, lo=self._ticks_passed))
+
+    def _pass_ticks(self, count: int) -> None:
+        self._ticks_passed = count
+        self._tick_after = self._clock_at[count] if count < len(self._clock_at) else _NEVER
 
     def _plan_ticks(self) -> None:
         """Find the next event of the clock that somebody wants."""
@@ -281,6 +297,15 @@ class Kernel:
                     queue.extend(outputs)
             for witness in self._witnesses:
                 witness.witness(delivery.sequence, event)
-        if attention.running:
-            attention.review_all(row)
+        self._unsettled = attention.running
+
+    def _settle(self) -> bool:
+        """Ask deciders again what they want after what was derived; True when it is other rows.
+
+        Once for all that is derived at one instant: nothing else comes in between.
+        """
+        if self._unsettled:
+            self._unsettled = False
+            self._attention.review_all(self.row)
             self._plan_ticks()
+        return self._attention.changed

@@ -94,21 +94,21 @@ class VwapImbalance:
             return ()
         if event.symbol != self._symbol:
             return ()
-        signed, place, window = self._signed, self._place, self._window
-        net, gross = self._net, self._gross
+        signed, place = self._signed, self._place
         for trade in event.trades:
             shares = trade.quantity * trade.aggressor
             gone = signed[place]
             signed[place] = shares
             place += 1
-            if place == window:
+            if place == self._window:
                 place = 0
-            net += shares - gone
-            gross += abs(shares) - abs(gone)
-        self._place, self._net, self._gross = place, net, gross
-        self._until_next -= len(event.trades)
+            self._net += shares - gone
+            self._gross += abs(shares) - abs(gone)
+            self._until_next -= 1
+        self._place = place
         if self._until_next >= 0:
             return ()
+        net, gross = self._net, self._gross
         newest = event.trades[-1]
         if self._symbol in self._desk.held:
             if net * _PER_MILLE >= -self._margin * gross:

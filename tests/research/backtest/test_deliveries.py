@@ -13,6 +13,11 @@ from research.backtest import BacktestResult, parse_settings, register, run
 from research.backtest.settings import BacktestSettings, Delivery
 from tests.research.backtest.monkey import Monkey, PatientMonkey
 
+BUDGET = {
+    "max_positions": {"standard": 10, "conservative": 10},
+    "max_risk_pct": {"standard": 0.15, "conservative": 0.15},
+    "entry_lock_sec": 60,
+}
 DRAWN = {
     "feed": [1.0, 20.0, 400.0],
     "order": [5.0, 40.0, 900.0],
@@ -80,6 +85,46 @@ def test_a_busy_strategy_trades_the_same_however_the_market_is_handed_over(
     assert len(result.orders) > 100
     assert len(result.fills) > 60
     assert {order.state for order in result.orders} >= {"filled", "cancelled"}
+
+
+def test_a_strategy_that_scans_trades_the_same_however_the_market_is_handed_over() -> None:
+    # Nobody wants the ticks between its orders: they count in the log all the same.
+    vwap = {"symbol": "900010", "window": 50, "pause": 200, "entry": {"shares": 3}}
+    result = require_equal(
+        settings(
+            strategies=[{"name": "vwap", "set": vwap}],
+            data={"source": "synthetic", "sessions": 2, "symbols": 4, "trades_per_bar": 4},
+            risk={
+                "set": {
+                    "sectors": {"unknown": "block", "allow_list": ["900010"]},
+                    "strategy_budgets.VWAP": BUDGET,
+                }
+            },
+        )
+    )
+    assert len(result.fills) > 4
+
+
+def test_a_strategy_on_bars_trades_the_same_however_they_are_handed_over(krx_data: Path) -> None:
+    wanted = settings(
+        strategies=[{"name": "sma", "set": {"fast": 5, "slow": 20}}],
+        data={
+            "source": "bars",
+            "path": str(krx_data),
+            "symbols": ["005930", "000660"],
+            "start": "2025-06-02",
+            "end": "2025-06-05",
+            "tick_s": 60,
+        },
+        risk={
+            "set": {
+                "sectors": {"unknown": "block", "allow_list": ["005930", "000660"]},
+                "strategy_budgets.SMA": BUDGET,
+            }
+        },
+    )
+    result = require_equal(wanted)
+    assert len(result.fills) > 20
 
 
 def test_two_strategies_share_one_account() -> None:
