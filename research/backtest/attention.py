@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from events import Event, Symbol
 from events.market import ClockTick
+from research.backtest.clock import Clock
 from research.backtest.feed import Feed
 from research.backtest.seats import Handle, Seat
 from research.backtest.tape import Kind
@@ -36,8 +37,9 @@ class View(NamedTuple):
 class Attention:
     """All deciders of one session before one feed."""
 
-    def __init__(self, feed: Feed, seats: Sequence[Seat]) -> None:
+    def __init__(self, feed: Feed, clock: Clock, seats: Sequence[Seat]) -> None:
         self._feed = feed
+        self._clock = clock
         self._seats = tuple(seats)
         self._symbols = feed.tape.symbols
         self._codes = {symbol: code for code, symbol in enumerate(self._symbols)}
@@ -108,6 +110,10 @@ class Attention:
         if self.all_rows:
             return np.arange(begin, end), end
         tape = self._feed.tape
+        if self._scanning:
+            end = min(end, self.rows_before(alarm))
+            if end <= begin:  # time passes before the next row, which then is delivered
+                return np.array((begin,)), begin + 1
         rows = self.view.rows[begin:end]
         codes = tape.symbol[rows]
         kinds = tape.kind[rows]
@@ -117,15 +123,11 @@ class Attention:
         found = np.flatnonzero(wanted) + begin
         if not self._scanning:
             return found, end
-        first = int(found[0]) if len(found) else end
-        barrier = max(begin, min(first, self.rows_before(alarm)))
+        barrier = int(found[0]) if len(found) else end
         woken = self._scan(begin, barrier)
-        if woken is not None:
-            return np.array((woken,)), woken + 1
-        if barrier == begin or (len(found) and barrier == first):
-            # Nothing to scan: the next row is delivered, or time passes before it.
-            return np.array((barrier,)), barrier + 1
-        return found[:0], barrier
+        if woken is None and barrier < end:
+            woken = barrier
+        return (found[:0], end) if woken is None else (np.array((woken,)), woken + 1)
 
     def _scan(self, begin: int, end: int) -> int | None:
         """Have whoever scans look through [begin, end); return the place that wakes somebody."""
@@ -167,23 +169,27 @@ class Attention:
                 yield seat.handle
                 self._review_one(seat, row + 1)
 
-    def tell_time(self, row: int, tick: Event | None) -> None:
-        """Tell those who were spared ticks how late it is: the newest of the clock and the feed."""
-        if self.running:
-            passed = self.view.rows[: int(self.view.rows.searchsorted(row))]
-            for seat in self._patient:
-                seat.level_clock(tick, passed, self._feed)
+    def takers(self, event: Event, row: int, ticks: int) -> Iterator[Handle]:
+        """Yield who takes an entry that is no trade, book or bar, each brought level before.
 
-    def takers(self, event: Event, row: int) -> Iterator[Handle]:
-        """Yield who takes an entry that is no trade, book or bar, each brought level before."""
+        ``ticks`` events of the clock have passed: who was spared them is told how late it is.
+        """
         symbol: Symbol | None = getattr(event, "symbol", None)
         seats = self._wanting.get(type(event))
         for seat in self._takers_of(event) if seats is None else seats:
             if seat.skippable is not None and self.running:
+                if ticks and seat.told != (row, ticks):
+                    self._tell_time(seat, row, ticks)
                 if symbol is not None and symbol in self._codes:
                     seat.level(symbol, self._feed, row)
                 seat.level_watched(self._feed, row)
             yield seat.handle
+
+    def _tell_time(self, seat: Seat, row: int, ticks: int) -> None:
+        """Tell a decider how late it is by the newest of the clock and the feed."""
+        seat.told = row, ticks
+        passed = self.view.rows[: int(self.view.rows.searchsorted(row))]
+        seat.level_clock(self._clock[ticks - 1], passed, self._feed)
 
     def _takers_of(self, event: Event) -> tuple[Seat, ...]:
         """Return whose inputs an entry is among.

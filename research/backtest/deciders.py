@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -100,11 +102,17 @@ def configuration(settings: BacktestSettings) -> dict[str, str]:
 def _strategy(wanted: StrategySettings) -> dict[str, Any]:
     if wanted.config:
         return _read(Path(wanted.config))
-    shipped = SHIPPED / f"{wanted.name.lower()}.yaml"
-    return _read(shipped) if shipped.is_file() else {}
+    name = wanted.name.lower()
+    return _shipped(name) if (SHIPPED / f"{name}.yaml").is_file() else {}
 
 
 def _shipped(name: str) -> dict[str, Any]:
+    return deepcopy(_shipped_once(name))
+
+
+@cache
+def _shipped_once(name: str) -> dict[str, Any]:
+    # Part of the package, so it cannot change; the runs of a sweep ask for it again and again.
     return _read(SHIPPED / f"{name}.yaml")
 
 

@@ -32,7 +32,7 @@ from research.backtest.seats import Handle
 from research.backtest.tape import Kind
 
 _NEVER: Final = 1 << 62
-_LEAST_CHUNK: Final = 64
+_LEAST_CHUNK: Final = 256
 _MOST_CHUNK: Final = 8192
 """Rows that are looked at together; few, when wants have just changed and may change again."""
 
@@ -123,7 +123,7 @@ class Kernel:
             if place < rows:
                 stops, end = attention.stops(place, min(place + chunk, rows), self._alarm)
                 if not self._run_stops(stops):
-                    place, chunk = end, min(chunk * 2, _MOST_CHUNK)
+                    place, chunk = end, min(chunk * 4, _MOST_CHUNK)
                     continue
             elif not self._pass_time(_NEVER - 1, rows):
                 break
@@ -167,8 +167,7 @@ class Kernel:
                 row = int(attention.view.rows[stop])
                 event = feed.event(row)
                 if kind == _EVENT:
-                    attention.tell_time(row, self._clock_now())
-                    handlers = attention.takers(event, row)
+                    handlers = attention.takers(event, row, self._ticks_passed)
                 elif kind == _BAR and watched and feed.lows[row] <= watched.get(symbols[code], -1):
                     handlers = attention.fallen(kind, symbols[code], row)
                 else:
@@ -275,9 +274,6 @@ class Kernel:
         """Tape row before which everything has happened."""
         return self._attention.row_at(self._rows_passed - self._rows_before)
 
-    def _clock_now(self) -> Event | None:
-        return self._clock[self._ticks_passed - 1] if self._ticks_passed else None
-
     # -- derived events --------------------------------------------------------------------------
 
     def _drain(self) -> None:
@@ -286,12 +282,11 @@ class Kernel:
         if not queue:
             return
         row = self.row
-        attention.tell_time(row, self._clock_now())
         while queue:
             event = queue.popleft()
             self._derived += 1
             delivery = Delivery(self.sequence, event)
-            for handle in attention.takers(event, row):
+            for handle in attention.takers(event, row, self._ticks_passed):
                 outputs = handle(delivery)
                 if outputs:
                     queue.extend(outputs)

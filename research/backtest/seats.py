@@ -70,6 +70,8 @@ class Seat:
         """Symbols of which only trades and bars at or below a price are wanted: that price."""
         self.spared = 0
         self.ticked: Event | None = None
+        self.told = (-1, -1)
+        """Tape row and events of the clock before which it was last told how late it is."""
         self._marks: dict[Symbol, int] = {}
 
     def wants(self, topic: str) -> bool:
@@ -165,7 +167,7 @@ class Seat:
         for symbol in self.watched:
             self.level(symbol, feed, row)
 
-    def level_clock(self, tick: Event | None, rows: NDArray[np.int64], feed: Feed) -> None:
+    def level_clock(self, tick: Event, rows: NDArray[np.int64], feed: Feed) -> None:
         """Take in the newest of the clock ticks that were spared, and how late it is.
 
         ``rows`` are the rows of the feed that have passed, in order.

@@ -86,7 +86,7 @@ class SessionRun:
         self._account = Account(opening)
         self._core = RouterCore(opening, plans)
         clock = Clock(day.session, settings.data.tick_s)
-        self._attention = Attention(self._feed, self._seats(processors))
+        self._attention = Attention(self._feed, clock, self._seats(processors))
         self._kernel = Kernel(self._feed, clock, self._attention)
         settled_on = next_session(day.session.day, _SETTLEMENT_SESSIONS)
         self._broker = Broker(
