@@ -84,6 +84,8 @@ class Desk:
         self.would_block = WouldBlockBook(self.strategy, session.trading_date)
         self.active: dict[Symbol, Setup] = {}
         """Setups that can still do something, in the order they became active."""
+        self.touched: dict[Symbol, Setup] = {}
+        """Setups of which something has changed that the breadth of the market depends on."""
         self.slots_changed = False
         self.slots_urgent = False
         self.cause = 0
@@ -123,6 +125,7 @@ class Desk:
         else:
             setup.inert = False
             self.active[setup.symbol] = setup
+        self.touched[setup.symbol] = setup
         self.slots_changed = True
         if previous in _URGENT or state in _URGENT:
             self.slots_urgent = True

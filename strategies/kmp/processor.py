@@ -31,24 +31,24 @@ from events.market import (
 from events.ops import GatesReported, SetupChanged, WouldBlock
 from events.signal import OpeningBaseline, SlotsRequested, UniverseSelected
 from strategies.errors import ConfigurationMissing
-from strategies.kmp import gates
+from strategies.kmp.breadth import Breadth
 from strategies.kmp.desk import Desk
 from strategies.kmp.entries import Entries
+from strategies.kmp.market import MarketGates
 from strategies.kmp.positions import Positions
 from strategies.kmp.regime import MarketRegime
 from strategies.kmp.settings import KmpSettings, parse_settings
 from strategies.kmp.setup import Setup
 from strategies.kmp.states import HELD, State
-from strategies.kmp.subscriptions import wanted_after_scan, wanted_before_scan
+from strategies.kmp.subscriptions import Subscriptions
 from strategies.kmp.universe import Universe
-from strategies.runtime import SlotBook
-from strategies.runtime.session_clock import SECOND
 
 NAME: Final = "kmp"
 """Name of the service and of its configuration in the session."""
 
-_OF_A_SYMBOL: Final = (TradeFrame, QuoteFrame)
-_ENTRY_STATES: Final = frozenset({State.WATCH_BREAK, State.WAIT_ACCEPTANCE})
+_OF_A_SYMBOL: Final = frozenset({TradeFrame, QuoteFrame})
+_WATCHING: Final = State.WATCH_BREAK
+_WAITING: Final = State.WAIT_ACCEPTANCE
 
 
 def kmp_from_session(session: SessionOpened) -> KmpProcessor:
@@ -68,20 +68,20 @@ class KmpProcessor:
     """The KMP strategy for one session."""
 
     def __init__(self, session: SessionOpened, settings: KmpSettings) -> None:
-        self._settings = settings
-        self._desk = Desk(session, settings)
-        clock = self._desk.clock
-        self._regime = MarketRegime(settings, clock.open_at)
+        self._desk = desk = Desk(session, settings)
+        open_at = desk.clock.open_at
+        self._regime = MarketRegime(settings, open_at)
         sectors: dict[str, list[Setup]] = {}
-        self._entries = Entries(self._desk, self._regime, sectors)
-        self._positions = Positions(self._desk, self._regime, self._entries.cutoff)
-        self._universe = universe = Universe(self._desk, self._entries, sectors)
-        self._slots = SlotBook(
-            self._desk.strategy,
-            clock.trading_date,
-            settings.slot_request_interval_sec * SECOND,
+        self._entries = Entries(desk, self._regime, sectors)
+        self._cutoff = self._entries.cutoff
+        self._positions = Positions(desk, self._regime, self._cutoff)
+        self._universe = universe = Universe(desk, self._entries, sectors)
+        self._setups = universe.setups
+        self._market = MarketGates(
+            desk, self._regime, Breadth(settings, open_at, universe.candidates, desk.touched)
         )
-        self._reported = self._breadth_thin = False
+        self._subscriptions = Subscriptions(desk, universe, self._cutoff)
+        self._reported = False
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             TradeFrame: self._on_trades,
             QuoteFrame: self._on_quote,
@@ -160,19 +160,20 @@ class KmpProcessor:
 
     def handle(self, delivery: Delivery) -> Sequence[Event]:
         """Evolve by one entry and return what follows from it."""
-        event = delivery.event
-        handler = self._handlers.get(type(event))
-        if handler is None:
-            return ()
-        if isinstance(event, _OF_A_SYMBOL):
-            setup = self._universe.setups.get(event.symbol)
+        event: Any = delivery.event
+        kind = type(event)
+        if kind in _OF_A_SYMBOL:
+            setup = self._setups.get(event.symbol)
             if setup is None or setup.inert:
                 return ()  # most of a day: nothing can come of it
+        handler = self._handlers.get(kind)
+        if handler is None:
+            return ()
         desk = self._desk
         desk.begin(delivery)
         handler(event)
         if desk.slots_urgent:
-            self._request_slots()
+            self._subscriptions.request()
         return desk.outputs or ()
 
     # --- stretches of the market, see ``research.backtest`` ---
@@ -183,7 +184,7 @@ class KmpProcessor:
         It does from the scan on for a candidate that is not done with and for what is held. Until
         then trades only build tapes, which nobody reads before the scan.
         """
-        setup = self._universe.setups.get(symbol)
+        setup = self._setups.get(symbol)
         if setup is None or setup.inert:
             return False
         if setup.state is State.IDLE:
@@ -201,13 +202,13 @@ class KmpProcessor:
             return 0
         if not universe.scanned:
             return universe.quiet_until
-        if desk.clock.now < self._entries.cutoff:
+        if desk.clock.now < self._cutoff:
             return 0
         return NEVER if self._reported else desk.clock.close_at
 
     def absorb_trades(self, trades: TradeColumns) -> None:
         """Take in trades of a symbol that the strategy is not concerned with."""
-        setup = self._universe.setups.get(trades.symbol)
+        setup = self._setups.get(trades.symbol)
         if setup is not None and not setup.inert:
             self._desk.clock.advance(trades.last.at)
             setup.tape.absorb(trades)
@@ -217,7 +218,7 @@ class KmpProcessor:
 
     def absorb_quote(self, frame: QuoteFrame) -> None:
         """Take in the newest book of a symbol that the strategy is not concerned with."""
-        setup = self._universe.setups.get(frame.symbol)
+        setup = self._setups.get(frame.symbol)
         if setup is not None and not setup.inert:
             self._desk.clock.advance(frame.at)
             setup.tape.absorb_quote(frame)
@@ -232,55 +233,63 @@ class KmpProcessor:
     # --- market data ---
 
     def _on_trades(self, event: TradeFrame) -> None:
-        setup = self._universe.setups.get(event.symbol)
-        if setup is None or setup.inert:
-            return
-        clock = self._desk.clock
+        setup = self._setups[event.symbol]
+        desk = self._desk
+        clock = desk.clock
         clock.advance(event.at)
+        if setup.rank:
+            desk.touched[setup.symbol] = setup
         tape = setup.tape
         for trade in event.trades:
             if not tape.add(trade, clock.now):
                 continue
             state = setup.state
-            if state in _ENTRY_STATES:
+            if state is _WATCHING or state is _WAITING:
                 self._entries.on_price(setup, trade.price)
             elif state is State.IN_POSITION and setup.exit_reason is None:
                 self._positions.on_price(setup, trade.price)
 
     def _on_quote(self, event: QuoteFrame) -> None:
-        setup = self._universe.setups.get(event.symbol)
-        if setup is not None and not setup.inert:
-            self._desk.clock.advance(event.at)
-            setup.tape.quote(event)
+        self._desk.clock.advance(event.at)
+        self._setups[event.symbol].tape.quote(event)
 
     def _on_program(self, event: ProgramFlow) -> None:
         self._regime.observe_program(event, max(event.at, self._desk.clock.now))
 
     def _on_interruption(self, event: VolatilityInterruption) -> None:
-        setup = self._universe.setups.get(event.symbol)
+        setup = self._setups.get(event.symbol)
         if setup is not None:
             setup.tape.interrupted(event.at)
 
     # --- time ---
 
     def _on_clock(self, event: ClockTick | PhaseChanged) -> None:
-        desk = self._desk
+        desk, universe = self._desk, self._universe
         clock = desk.clock
         clock.observe(event)
         now = clock.now
-        self._adopt_carried()
-        self._universe.on_clock()
-        if now >= clock.open_at:
-            self._judge_market()
-        for setup in list(desk.active.values()):
-            if setup.state in HELD:
-                self._positions.on_clock(setup)
-            else:
-                self._entries.on_clock(setup)
-        # Before the scan a wish changes with what the desk is told of; then with prices as well.
-        moving = now < self._entries.cutoff and (self._universe.scanned or bool(desk.active))
-        if (desk.slots_changed or moving) and self._slots.due(now):
-            self._request_slots()
+        early = now < self._cutoff
+        if desk.book.positions:
+            self._adopt_carried()
+        if not universe.scanned:
+            universe.on_clock()
+        if early and universe.scanned and now >= clock.open_at:
+            self._market.judge(now)
+        else:
+            self._regime.entries_open = False
+        waiting: list[Setup] = []
+        if desk.active:
+            for setup in list(desk.active.values()):
+                state = setup.state
+                if early and state is _WATCHING:
+                    continue  # only a price or the cutoff takes it further
+                if early and state is _WAITING:
+                    waiting.append(setup)
+                if state in HELD:
+                    self._positions.on_clock(setup)
+                else:
+                    self._entries.on_clock(setup)
+        self._subscriptions.on_clock(waiting)
         if clock.over and not self._reported:
             self._reported = True
             self._report()
@@ -291,65 +300,6 @@ class KmpProcessor:
             if setup.state is State.IDLE:
                 self._positions.adopt_carried(setup)
 
-    def _judge_market(self) -> None:
-        """Judge the market once per clock event, and count its gates while entries are possible."""
-        desk, regime = self._desk, self._regime
-        now = desk.clock.now
-        if now >= self._entries.cutoff or not self._universe.scanned:
-            regime.entries_open = False
-            return
-        minute = (now - desk.clock.open_at) // (60 * SECOND)
-        regime.read_breadth(
-            sum(self._leads(setup, minute) for setup in self._universe.candidates), now
-        )
-        regime.judge(now)
-        fresh = regime.index_fresh(now)
-        for name, blocks, value in (
-            ("risk_off", regime.risk_off if fresh else None, regime.index_change),
-            ("chop", regime.chop if fresh else None, regime.index_range),
-            (
-                "breadth",
-                None if regime.breadth_ok is None else not regime.breadth_ok,
-                regime.breadth,
-            ),
-        ):
-            if blocks is None:
-                desk.gates.missing(name)
-            else:
-                desk.gates.judge(name, not blocks, value, now)
-        program = regime.program(now)
-        if program is None:
-            desk.gates.missing("program")
-        else:
-            desk.gates.judge("program", True, str(program), now)
-        strict = self._settings.regime_breadth_min.strict
-        thin = regime.entries_open and regime.breadth is not None and regime.breadth < strict
-        if thin and not self._breadth_thin:
-            desk.would_have_blocked(
-                None, "REGIME_BREADTH", regime.breadth, strict, state=f"since-{now}"
-            )
-        self._breadth_thin = thin
-
-    def _leads(self, setup: Setup, minute: int) -> bool:
-        """Return whether a candidate counts in the breadth of the market."""
-        if setup.state is State.DONE:
-            return setup.completed_trade
-        settings = self._settings
-        tape = setup.tape
-        tape.roll(minute)
-        rvol = gates.relative_volume(
-            tape.bars.last_minute_volume(minute),
-            setup.baseline.minute_volume if setup.baseline is not None else 0,
-        )
-        vwap = tape.vwap.value
-        return (
-            setup.surge >= settings.breadth_surge_min
-            and rvol is not None
-            and rvol >= settings.breadth_rvol_min
-            and vwap is not None
-            and tape.price >= vwap
-        )
-
     # --- own intents, orders and fills ---
 
     def _on_own(self, event: Event) -> None:
@@ -358,7 +308,7 @@ class KmpProcessor:
         if own is None or of_guard(own.intent.intent_id):
             return  # What the guard's sales do is seen in their fills; see Positions.
         desk.clock.advance(event.at)
-        setup = self._universe.setups[own.symbol]
+        setup = self._setups[own.symbol]
         if own.intent.kind is trading.IntentKind.ENTER:
             if isinstance(event, trading.ExecutionEnded):
                 self._entries.on_ended(setup, own, event)
@@ -386,35 +336,6 @@ class KmpProcessor:
             self._positions.on_reallocation(self._universe.setup(event.symbol))
 
     # --- reporting ---
-
-    def _request_slots(self) -> None:
-        desk = self._desk
-        now = desk.clock.now
-        desk.slots_changed = desk.slots_urgent = False
-        if self._universe.scanned:
-            wanted = wanted_after_scan(
-                desk.active.values(),
-                self._settings,
-                now=now,
-                cutoff=self._entries.cutoff,
-                ticks={
-                    setup.symbol: desk.tick(setup, setup.range_high)
-                    for setup in desk.active.values()
-                },
-            )
-        else:
-            wanted = [
-                *wanted_after_scan(
-                    desk.active.values(), self._settings, now=now, cutoff=0, ticks={}
-                ),
-                *wanted_before_scan(
-                    (setup for setup in self._universe.members if setup.state is State.IDLE),
-                    self._settings.scan_top_n,
-                ),
-            ]
-        request = self._slots.request(wanted, now=now, at=desk.at, cause=desk.cause)
-        if request is not None:
-            desk.outputs.append(request)
 
     def _report(self) -> None:
         desk = self._desk

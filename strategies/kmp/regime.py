@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from enum import StrEnum
 
-from events.market import IndexLevel, ProgramFlow
+from events.market import NEVER, IndexLevel, ProgramFlow
 from strategies.indicators import Ewma
 from strategies.kmp.settings import KmpSettings
 from strategies.runtime.session_clock import SECOND
@@ -40,27 +40,53 @@ class MarketRegime:
     def __init__(self, settings: KmpSettings, open_at: int) -> None:
         self._settings = settings
         self._open_at = open_at
-        self._first = self._high = self._low = self._last = self._previous_close = 0
+        self._index_stale = settings.index_stale_sec * SECOND
+        self._breadth_min = settings.of(settings.regime_breadth_min)
+        self._program_stale = settings.program_poll_sec * settings.program_stale_polls * SECOND
+        self._first = self._high = self._low = 0
         self._index_at = 0
         self._readings: deque[int] = deque(maxlen=settings.breadth_readings)
         self._next_reading_at = 0
         self._programs = {name: _Program(settings.ewma_alpha) for name in settings.program_markets}
+        self._program: ProgramRegime | None = None
+        self._program_until = 0
+        self.index_change: float | None = None
+        """Change of the index from its previous close as a fraction, ``None`` when unknown."""
+        self.index_range: float | None = None
+        """(high − low since the open) ÷ first level, ``None`` when unknown."""
+        self.risk_off: bool | None = None
+        """Whether the index is down by ``risk_off_pct`` or more, ``None`` when unknown."""
+        self.chop: bool | None = None
+        """Whether the index stands still and few candidates lead; ``None`` until known.
+
+        A moving index is never chop, so the readings matter only for a still one.
+        """
         self.breadth: int | None = None
+        self.breadth_ok: bool | None = None
+        """Whether enough candidates lead, ``None`` before the first count."""
         self.entries_open = False
         """Result of the last ``judge``: neither risk-off nor a bad regime nor anything unknown."""
 
     def observe_index(self, event: IndexLevel) -> None:
         """Take in a level of the configured index; levels before the open do not count."""
-        if event.index != self._settings.index_name or event.time < self._open_at:
+        settings = self._settings
+        if event.index != settings.index_name or event.time < self._open_at:
             return
-        level = event.centipoints
+        level, previous_close = event.centipoints, event.previous_close_centipoints
         if self._first == 0:
             self._first = self._high = self._low = level
-        self._high = max(self._high, level)
-        self._low = min(self._low, level)
-        self._last = level
+        elif level > self._high:
+            self._high = level
+        elif level < self._low:
+            self._low = level
         self._index_at = event.at
-        self._previous_close = event.previous_close_centipoints
+        self.index_range = (self._high - self._low) / self._first if self._first else None
+        if level == 0 or previous_close == 0:
+            self.index_change = self.risk_off = None
+        else:
+            self.index_change = level / previous_close - 1
+            self.risk_off = level <= previous_close * (1 - settings.risk_off_pct)
+        self.chop = self._chop()
 
     def observe_program(self, event: ProgramFlow, now: int) -> None:
         """Take in a market's cumulative net program buying; one reading per poll period counts.
@@ -71,63 +97,21 @@ class MarketRegime:
         if program is None:
             return
         program.seen_at = now
-        period = (now - self._open_at) // (self._settings.program_poll_sec * SECOND)
-        if period <= program.period:
-            return
-        if program.cumulative is not None:
-            program.ewma.add(event.cumulative_net_value - program.cumulative)
-        program.cumulative = event.cumulative_net_value
-        program.period = period
+        self._read_program(program, event.cumulative_net_value, now)
+        self._judge_programs()
 
     def read_breadth(self, breadth: int, now: int) -> None:
         """Take in the number of leading candidates; readings keep their least spacing."""
         self.breadth = breadth
+        self.breadth_ok = breadth >= self._breadth_min
         if now >= self._next_reading_at:
             self._readings.append(breadth)
             self._next_reading_at = now + self._settings.breadth_reading_sec * SECOND
+            self.chop = self._chop()
 
     def index_fresh(self, now: int) -> bool:
         """Return whether the last level arrived at most ``index_stale_sec`` ago."""
-        return now - self._index_at <= self._settings.index_stale_sec * SECOND
-
-    @property
-    def index_change(self) -> float | None:
-        """Change of the index from its previous close as a fraction, ``None`` when unknown."""
-        if self._last == 0 or self._previous_close == 0:
-            return None
-        return self._last / self._previous_close - 1
-
-    @property
-    def risk_off(self) -> bool | None:
-        """Whether the index is down by ``risk_off_pct`` or more, ``None`` when unknown."""
-        if self._last == 0 or self._previous_close == 0:
-            return None
-        return self._last <= self._previous_close * (1 - self._settings.risk_off_pct)
-
-    @property
-    def index_range(self) -> float | None:
-        """(high − low since the open) ÷ first level, ``None`` when unknown."""
-        return (self._high - self._low) / self._first if self._first else None
-
-    @property
-    def chop(self) -> bool | None:
-        """Whether the index stands still and few candidates lead; ``None`` until known.
-
-        A moving index is never chop, so the readings matter only for a still one.
-        """
-        moved = self.index_range
-        if moved is None or len(self._readings) < self._settings.breadth_readings:
-            return None
-        if moved >= self._settings.chop_range_min:
-            return False
-        return all(reading < self._settings.chop_breadth_min for reading in self._readings)
-
-    @property
-    def breadth_ok(self) -> bool | None:
-        """Whether enough candidates lead, ``None`` before the first count."""
-        if self.breadth is None:
-            return None
-        return self.breadth >= self._settings.of(self._settings.regime_breadth_min)
+        return now - self._index_at <= self._index_stale
 
     def judge(self, now: int) -> bool:
         """Return and keep whether the market allows entries; unknown or out of date means no."""
@@ -144,18 +128,45 @@ class MarketRegime:
 
         Fresh: the last event is at most ``program_stale_polls`` polls old.
         """
+        return self._program if now <= self._program_until else None
+
+    def _chop(self) -> bool | None:
         settings = self._settings
-        longest = settings.program_poll_sec * settings.program_stale_polls * SECOND
-        trends: list[float] = []
+        moved = self.index_range
+        if moved is None or len(self._readings) < settings.breadth_readings:
+            return None
+        if moved >= settings.chop_range_min:
+            return False
+        return all(reading < settings.chop_breadth_min for reading in self._readings)
+
+    def _read_program(self, program: _Program, cumulative: int, now: int) -> None:
+        period = (now - self._open_at) // (self._settings.program_poll_sec * SECOND)
+        if period <= program.period:
+            return
+        if program.cumulative is not None:
+            program.ewma.add(cumulative - program.cumulative)
+        program.cumulative = cumulative
+        program.period = period
+
+    def _judge_programs(self) -> None:
+        """Work out the program regime, and until when it holds without another event."""
+        rising = falling = True
+        oldest = NEVER
         for program in self._programs.values():
-            if program.ewma.value is None or now - program.seen_at > longest:
-                return None
-            trends.append(program.ewma.value)
-        if all(trend > 0 for trend in trends):
-            return ProgramRegime.STRONG_INFLOW
-        if all(trend < 0 for trend in trends):
-            return ProgramRegime.OUTFLOW
-        return ProgramRegime.MIXED
+            trend = program.ewma.value
+            if trend is None:
+                self._program = None
+                return
+            rising = rising and trend > 0
+            falling = falling and trend < 0
+            oldest = min(oldest, program.seen_at)
+        self._program_until = oldest + self._program_stale
+        if rising:
+            self._program = ProgramRegime.STRONG_INFLOW
+        elif falling:
+            self._program = ProgramRegime.OUTFLOW
+        else:
+            self._program = ProgramRegime.MIXED
 
 
 def program_multiplier(regime: ProgramRegime | None, settings: KmpSettings) -> float:

@@ -15,6 +15,7 @@ class Setup:
     """Everything KMP knows about one symbol today.
 
     ``inert`` marks a symbol that can no longer lead to an entry, so that its trades cost nothing.
+    ``rank`` is its place among the candidates of the scan, from 1 on; 0 for who is none of them.
     Prices are 0 until known; ``structure_stop`` 0 in a held symbol means that KMP never planned it.
     """
 

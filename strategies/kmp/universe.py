@@ -94,8 +94,9 @@ class Universe:
         setup = self.setup(event.symbol)
         setup.daily = facts
         if setup.baseline is None:
-            setup.baseline = Baseline(
-                facts.opening_value, facts.minute_volume, "daily_approximation"
+            self._measure(
+                setup,
+                Baseline(facts.opening_value, facts.minute_volume, "daily_approximation"),
             )
         if not facts.trend_ok:
             self._retire(setup)
@@ -106,9 +107,14 @@ class Universe:
             event.trading_date == self._desk.clock.trading_date
             and event.sessions >= self._settings.baseline_sessions_min
         ):
-            self.setup(event.symbol).baseline = Baseline(
-                event.opening_value, event.minute_volume, "recorded"
+            self._measure(
+                self.setup(event.symbol),
+                Baseline(event.opening_value, event.minute_volume, "recorded"),
             )
+
+    def _measure(self, setup: Setup, baseline: Baseline) -> None:
+        setup.baseline = baseline
+        self._desk.touched[setup.symbol] = setup
 
     def _retire(self, setup: Setup) -> None:
         """Stop following a symbol that cannot be entered today; shares in it are still managed."""

@@ -240,6 +240,16 @@ def test_chop_needs_three_readings_and_both_conditions() -> None:
     assert is_now(moving.chop, False)
 
 
+def test_an_index_that_begins_to_move_is_chop_no_more() -> None:
+    """At once, without another breadth reading."""
+    regime = MarketRegime(RULES, OPEN)
+    regime.observe_index(level("09:01:00", 270_000))
+    read(regime, 7, 7, 7)
+    assert is_now(regime.chop, True)
+    regime.observe_index(level("09:16:00", 271_080))
+    assert is_now(regime.chop, False)
+
+
 def test_breadth_readings_keep_their_distance() -> None:
     """Readings of every second are one reading per 15 seconds; the count itself is current."""
     regime = MarketRegime(RULES, OPEN)
