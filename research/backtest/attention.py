@@ -249,13 +249,9 @@ class Attention:
 
     def review_tick(self, tick: Event, row: int) -> None:
         """Ask those who took a tick without an output again."""
-        self._reviewed(
-            [
-                seat
-                for seat in self._patient
-                if seat.ticked is tick and seat.review_tick(self._symbols, self._feed, row)
-            ]
-        )
+        asked = [each for each in self._patient if each.ticked is tick and each.spared_otherwise()]
+        if asked:
+            self._reviewed([each for each in asked if each.review(self._symbols, self._feed, row)])
 
     def _review_one(self, seat: Seat, row: int) -> None:
         self._reviewed([seat] if seat.review(self._symbols, self._feed, row) else [])

@@ -55,7 +55,7 @@ class Kernel:
     def __init__(self, feed: Feed, clock: Clock, attention: Attention) -> None:
         self._feed = feed
         self._clock = clock
-        self._clock_at = clock.at
+        self._clock_at = [*clock.at, _NEVER]
         self._attention = attention
         self._witnesses: list[Witness] = []
         self._queue: deque[Event] = deque()
@@ -66,7 +66,7 @@ class Kernel:
         self._rows_passed = 0
         """Visible rows that lie before what is happening, delivered or spared."""
         self._ticks_passed = 0
-        self._tick_after = 0
+        self._tick_after = self._clock_at[0]
         """When the first event of the clock is that has not passed (ns UTC)."""
         self._next_tick = 0
         """First clock event that somebody wants."""
@@ -207,7 +207,7 @@ class Kernel:
             message = self._messages[0][0] if self._messages else _NEVER
             if message > self.now and self._settle():
                 return True
-            tick = self._clock_at[self._next_tick] if self._next_tick < len(self._clock) else _NEVER
+            tick = self._clock_at[self._next_tick]
             first = min(tick, message, floor.due)
             self._alarm = first
             if first > until:
@@ -217,10 +217,11 @@ class Kernel:
             if floor.due == first:
                 floor.advance()
                 continue
-            # Without latency a message arrives at the instant of the row that it answers.
-            self._rows_passed = max(
-                self._rows_passed, self._rows_before + attention.rows_before(first)
-            )
+            if self._rows_passed < self._rows_before + place:
+                # Without latency a message arrives at the instant of the row that it answers.
+                self._rows_passed = max(
+                    self._rows_passed, self._rows_before + attention.rows_before(first)
+                )
             if tick == first:
                 self._pass_tick(self._next_tick)
             else:
@@ -233,9 +234,11 @@ class Kernel:
                 return True
 
     def _pass_tick(self, place: int) -> None:
-        attention, row = self._attention, self.row
-        if place < self._clock.next_phase(place) and attention.spare_longer(
-            self._clock_at[place], row
+        attention, row, at = self._attention, self.row, self._clock_at[place]
+        if (
+            attention.spared_until
+            and place < self._clock.next_phase(place)
+            and attention.spare_longer(at, row)
         ):
             self._plan_ticks()
             return
@@ -260,13 +263,16 @@ class Kernel:
 
     def _pass_ticks(self, count: int) -> None:
         self._ticks_passed = count
-        self._tick_after = self._clock_at[count] if count < len(self._clock_at) else _NEVER
+        self._tick_after = self._clock_at[count]
 
     def _plan_ticks(self) -> None:
         """Find the next event of the clock that somebody wants."""
-        attention, passed = self._attention, self._ticks_passed
-        wanted = bisect_left(self._clock_at, attention.spared_until, lo=passed)
-        self._next_tick = min(wanted, self._clock.next_phase(passed))
+        spared, passed = self._attention.spared_until, self._ticks_passed
+        if spared <= self._tick_after:
+            self._next_tick = passed
+        else:
+            wanted = bisect_left(self._clock_at, spared, lo=passed, hi=len(self._clock))
+            self._next_tick = min(wanted, self._clock.next_phase(passed))
         self._alarm = 0  # to be worked out before the next row
 
     @property

@@ -125,12 +125,9 @@ class Seat:
         self.live, self.watched = live, watched
         return True
 
-    def review_tick(self, symbols: Sequence[Symbol], feed: Feed, row: int) -> bool:
-        """Ask again after a tick without output; return whether anything has changed."""
-        assert self.skippable is not None
-        if self.skippable.spared_until() == self.spared:
-            return False
-        return self.review(symbols, feed, row)
+    def spared_otherwise(self) -> bool:
+        """Return whether other clock ticks may be left out than when it was asked last."""
+        return self.skippable is not None and self.skippable.spared_until() != self.spared
 
     def has_to(self, symbol: Symbol, row: int) -> None:
         """Note that the decider has everything of a symbol before a tape row."""
