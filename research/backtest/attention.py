@@ -50,7 +50,7 @@ class Attention:
         self._scanning = tuple(seat for seat in self._seats if seat.scanner is not None)
         # By code of the symbol, with one place more for rows without any.
         self._wanted = np.zeros(len(self._symbols) + 1, np.bool_)
-        self._watched = np.zeros(len(self._symbols) + 1, np.int64)
+        self._watched = np.full(len(self._symbols) + 1, -1, np.int64)
         # Somebody takes every row, so that none is ever left out.
         self.all_rows = any(seat.takes_all for seat in self._seats)
         self.view = View(np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -68,7 +68,7 @@ class Attention:
         """The instant before which nobody wants a clock tick (ns UTC)."""
         self._position = 0
         feed.listen(lambda topic: any(seat.wants(topic) for seat in self._seats))
-        self._assign()
+        self._assign(self._symbols)
 
     # -- subscriptions and the view --------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Attention:
                 seat.level(symbol, self._feed, row)
                 seat.has_to(symbol, row + 1)
                 yield seat.handle
-                self._review_one(seat, row + 1)
+                self._reviewed(self._review((seat,), row + 1))
 
     def takers(self, event: Event, row: int, ticks: int) -> Iterator[Handle]:
         """Yield who takes an entry that is no trade, book or bar, each brought level before.
@@ -243,41 +243,41 @@ class Attention:
 
     def review_all(self, row: int) -> None:
         """Ask every decider again what it is concerned with, as of a tape row."""
-        self._reviewed(
-            [seat for seat in self._patient if seat.review(self._symbols, self._feed, row)]
-        )
+        changed = self._review(self._patient, row)
+        for seat in self._scanning:
+            changed |= seat.review_scans(self._symbols)
+        self._reviewed(changed)
 
     def review_tick(self, tick: Event, row: int) -> None:
         """Ask those who took a tick without an output again."""
         asked = [each for each in self._patient if each.ticked is tick and each.spared_otherwise()]
         if asked:
-            self._reviewed([each for each in asked if each.review(self._symbols, self._feed, row)])
+            self._reviewed(self._review(asked, row))
 
-    def _review_one(self, seat: Seat, row: int) -> None:
-        self._reviewed([seat] if seat.review(self._symbols, self._feed, row) else [])
+    def _review(self, seats: Sequence[Seat], row: int) -> set[Symbol]:
+        return set().union(*(each.review(self._symbols, self._feed, row) for each in seats))
 
-    def _reviewed(self, changed: Sequence[Seat]) -> None:
+    def _reviewed(self, changed: Collection[Symbol]) -> None:
         if changed:
-            self._assign()
+            self._assign(changed)
         self.spared_until = min((seat.spared for seat in self._clocked), default=_NEVER)
 
-    def _assign(self) -> None:
-        """Work out who takes the rows of each symbol."""
+    def _assign(self, symbols: Collection[Symbol]) -> None:
+        """Work out who takes the rows of some symbols."""
         self.changed |= not self.all_rows
-        self._wanted[:] = False
-        self._watched[:] = -1
-        self.watched.clear()
-        for seat in self._patient:
-            for symbol, price in seat.watched.items():
-                self.watched[symbol] = max(price, self.watched.get(symbol, -1))
-        for symbol, price in self.watched.items():
-            self._watched[self._codes[symbol]] = price
-        for symbol in self._symbols:
+        for symbol in symbols:
+            code = self._codes[symbol]
+            prices = [each.watched[symbol] for each in self._patient if symbol in each.watched]
+            self._watched[code] = max(prices, default=-1)
+            self.watched.pop(symbol, None)
+            if prices:
+                self.watched[symbol] = max(prices)
+            self._wanted[code] = False
             for kind in _ROWS:
                 takers = [seat for seat in self._seats if self._takes(seat, kind, symbol)]
                 self._row_takers[kind, symbol] = [seat.handle for seat in takers]
                 if any(not seat.scans(symbol) for seat in takers):
-                    self._wanted[self._codes[symbol]] = True
+                    self._wanted[code] = True
             self.trade_takers[symbol] = self._row_takers[Kind.TRADE, symbol]
 
     def _takes(self, seat: Seat, kind: Kind, symbol: Symbol) -> bool:

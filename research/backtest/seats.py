@@ -8,7 +8,7 @@ it takes in by the stretch, when it is brought level.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import lru_cache
 from typing import Final
 
@@ -27,6 +27,7 @@ Handle = Callable[[Entry], Sequence[Event]]
 
 _TOPICS: Final = {Kind.TRADE: "market.trade", Kind.BOOK: "market.quote", Kind.BAR: "market.bar"}
 _CLOCK: Final = "market.clock"
+_NONE: Final[frozenset[Symbol]] = frozenset()
 
 
 @lru_cache(maxsize=65_536)
@@ -73,6 +74,7 @@ class Seat:
         self.told = (-1, -1)
         """Tape row and events of the clock before which it was last told how late it is."""
         self._marks: dict[Symbol, int] = {}
+        self._scanned: set[Symbol] = set()
 
     def wants(self, topic: str) -> bool:
         """Return whether entries on a topic are among the decider's inputs."""
@@ -91,6 +93,12 @@ class Seat:
             self._follows[kind] for kind in (Kind.BOOK, Kind.BAR)
         )
 
+    def review_scans(self, symbols: Sequence[Symbol]) -> Set[Symbol]:
+        """Ask again what the decider looks through by itself; return where that has changed."""
+        scanned = {each for each in symbols if self.scans(each)}
+        changed, self._scanned = scanned ^ self._scanned, scanned
+        return changed
+
     def scans(self, symbol: Symbol) -> bool:
         """Return whether the decider looks through a symbol's trades by itself now."""
         return (
@@ -99,8 +107,8 @@ class Seat:
             and self.scanner.may_scan(symbol)
         )
 
-    def review(self, symbols: Sequence[Symbol], feed: Feed, row: int) -> bool:
-        """Ask again what matters, as of a tape row; return whether anything has changed."""
+    def review(self, symbols: Sequence[Symbol], feed: Feed, row: int) -> Set[Symbol]:
+        """Ask again what matters, as of a tape row; return the symbols for which it has changed."""
         skippable = self.skippable
         assert skippable is not None
         self.spared = skippable.spared_until()
@@ -117,13 +125,14 @@ class Seat:
             else:
                 watched[symbol] = price
         if live == self.live and watched == self.watched:
-            return False
+            return _NONE
         for symbol in live - self.live:
             self.level(symbol, feed, row)
         for symbol in self.live - live:
             self._marks[symbol] = row
+        changed = live ^ self.live | {each for each, _ in watched.items() ^ self.watched.items()}
         self.live, self.watched = live, watched
-        return True
+        return changed
 
     def spared_otherwise(self) -> bool:
         """Return whether other clock ticks may be left out than when it was asked last."""
