@@ -25,7 +25,7 @@ from bus.jetstream_log import JetStreamLog
 from bus.lease import BootTime, Holder, Lease, WallClock
 from bus.log import MAX_BATCH, Entry, Log, LogIdentity, Reader, Recorded, entry
 from bus.memory_log import MemoryLog
-from bus.nats_server import NatsServer, free_port
+from bus.nats_server import NatsServer, free_port, free_ports
 from bus.processor import Processor
 from bus.progress import OnProgress, Progress, ServiceProgress, ignore_progress
 from bus.raw_recorder import RawRecorder
@@ -93,6 +93,7 @@ __all__ = [
     "encode_block",
     "entry",
     "free_port",
+    "free_ports",
     "ignore_progress",
     "logged_sessions",
     "raw_stream_name",

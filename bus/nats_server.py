@@ -16,6 +16,7 @@ import socket
 import sys
 import sysconfig
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import IO, Final, Self
 
@@ -24,6 +25,7 @@ from bus.errors import DataDirectoryError, LogUnavailable
 
 _READY_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 20.0
+_LOWEST_PORT: Final = 10_000
 
 _CONFIGURATION: Final = """\
 # Written by kst at every start; edits are lost.
@@ -208,11 +210,40 @@ def binary() -> Path:
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback TCP port as :func:`free_ports` does."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return different loopback TCP ports that are free now and stay so unless somebody names them.
+
+    They lie below those that the kernel gives to whoever asks for any port and to outgoing
+    connections: a server that starts seconds later, or again, finds its port free.
+    """
+    candidates = range(_LOWEST_PORT, _first_given_by_the_kernel())
+    found: list[int] = []
+    for port in SystemRandom().sample(candidates, min(len(candidates), 100 * count)):
+        if _port_is_free(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    return _given_by_the_kernel(count)
+
+
+def _given_by_the_kernel(count: int) -> list[int]:
+    # All held at once, so that no two are the same.
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def _first_given_by_the_kernel() -> int:
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        return _LOWEST_PORT  # Not Linux: the range is not known.
 
 
 def _port_is_free(port: int) -> bool:

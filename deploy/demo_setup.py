@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from bus import code_version
+from bus import code_version, free_ports
 from deploy import run_configuration
 from deploy.calendar_input import parse_day, session_of
 from deploy.configuration import SHIPPED
@@ -161,13 +161,5 @@ def _universes(
 
 
 def _free_ports() -> Ports:
-    # All held at once, so that no two are the same.
-    held = [socket.socket() for _ in Ports.__struct_fields__]
-    try:
-        for probe in held:
-            probe.bind(("127.0.0.1", 0))
-        numbers = [probe.getsockname()[1] for probe in held]
-    finally:
-        for probe in held:
-            probe.close()
-    return Ports(**dict(zip(Ports.__struct_fields__, numbers, strict=True)))
+    names = Ports.__struct_fields__
+    return Ports(**dict(zip(names, free_ports(len(names)), strict=True)))

@@ -35,3 +35,20 @@ def krx_data() -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     """Keep how the tests of the invariants end."""
     config.pluginmanager.register(Recorder(config), "invariants")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give a worker its tests in the order of the spreading; a single process keeps its own."""
+    if hasattr(config, "workerinput"):
+        from tests.spreading import in_order
+
+        items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Spread the tests over the workers, where there are any."""
+    from tests.spreading import Spread
+
+    return Spread(config, log)

@@ -1,7 +1,8 @@
 """The ten invariants, the tests that prove each, and how those ended last: ``just invariants``.
 
-A test names what it proves with ``@pytest.mark.invariant(number)``. Every run of pytest keeps the
-results of such tests in its cache; this lists them, after running what has never been run.
+A test names what it proves with ``@pytest.mark.invariant(number)``. Every run of pytest, in one
+process or several, keeps the results of such tests in its cache; this lists them, after running
+what has never been run.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ INVARIANTS: Final = {
 
 CACHE_KEY: Final = "kst/invariants"
 
+_PROPERTY: Final = "invariants"
+_UNKNOWN: Final = "unknown invariant"
+
 
 class Result(msgspec.Struct, frozen=True):
     """How one test ended last: ``passed``, ``failed`` or ``skipped``; when, in ISO 8601 UTC."""
@@ -43,36 +47,52 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Recorder:
-    """A pytest plugin that keeps the results of marked tests."""
+    """A pytest plugin that keeps the results of marked tests.
+
+    The numbers travel in the reports: where workers run the tests, the process that keeps the
+    results has collected none.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._numbers: dict[str, tuple[int, ...]] = {}
+        self._is_worker = hasattr(config, "workerinput")
         self._results: dict[str, Result] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note which tests prove what."""
+        """Note which tests prove what; a number that nobody knows ends the run."""
         for item in items:
             numbers = sorted({n for mark in item.iter_markers("invariant") for n in mark.args})
             unknown = [number for number in numbers if number not in INVARIANTS]
             if unknown:
-                raise pytest.UsageError(f"{item.nodeid}: there is no invariant {unknown[0]}")
-            if numbers:
-                self._numbers[item.nodeid] = tuple(numbers)
+                wrong = f"{item.nodeid}: there is no invariant {unknown[0]}"
+                if not self._is_worker:
+                    raise pytest.UsageError(wrong)
+                # What a worker raises here is never shown; a reason to fail is.
+                item.user_properties.append((_UNKNOWN, wrong))
+            elif numbers:
+                item.user_properties.append((_PROPERTY, numbers))
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Fail a test that proves what nobody knows."""
+        if (wrong := dict(item.user_properties).get(_UNKNOWN)) is not None:
+            pytest.fail(str(wrong), pytrace=False)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in how a test went; a failed set-up or tear-down is a failure."""
-        numbers = self._numbers.get(report.nodeid)
+        carried = dict(report.user_properties).get(_PROPERTY, ())
+        numbers = msgspec.convert(carried, tuple[int, ...])
         known = self._results.get(report.nodeid)
-        if numbers is None or (known is not None and known.outcome == "failed"):
+        if not numbers or (known is not None and known.outcome == "failed"):
             return
         if report.when == "call" or report.outcome != "passed":
             now = datetime.now(UTC).isoformat(timespec="seconds")
             self._results[report.nodeid] = Result(numbers, report.outcome, now)
 
     def pytest_sessionfinish(self) -> None:
-        """Keep the results, those of other tests included."""
-        if not self._results or not self._config.pluginmanager.hasplugin("cacheprovider"):
+        """Keep the results, those of other tests included; a worker leaves that to who runs it."""
+        if self._is_worker or not self._results:
+            return
+        if not self._config.pluginmanager.hasplugin("cacheprovider"):
             return
         cache = self._config.cache
         kept = cache.get(CACHE_KEY, {})

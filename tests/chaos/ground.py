@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import time as wall
 from contextlib import AsyncExitStack
 from datetime import date, time
@@ -22,7 +21,7 @@ import httpx
 import msgspec
 import psycopg
 
-from bus import JetStreamLog, NatsServer, Progress, SharedTime, entry
+from bus import JetStreamLog, NatsServer, Progress, SharedTime, entry, free_ports
 from deploy import run_configuration
 from deploy.configuration import SHIPPED
 from deploy.credentials import demo_credentials
@@ -69,7 +68,7 @@ class Ground:
         self._speed = speed
         self._broken = broken
         self._stack = AsyncExitStack()
-        ours, theirs = _ports(), _ports()
+        ours, theirs = _ports()
         self.directory = DataDirectory.create(folder, _manifest(ours, speed))
         self._far = msgspec.structs.replace(theirs, nats=ours.nats, admin=ours.admin)
         self._secrets = demo_credentials()
@@ -304,13 +303,10 @@ def _unhurried(oms: RiskSettings) -> RiskSettings:
     return replace(oms, risk=replace(oms.risk, **dials))
 
 
-def _ports() -> Ports:
-    held = [socket.socket() for _ in Ports.__struct_fields__]
-    try:
-        for probe in held:
-            probe.bind(("127.0.0.1", 0))
-        numbers = [probe.getsockname()[1] for probe in held]
-    finally:
-        for probe in held:
-            probe.close()
-    return Ports(**dict(zip(Ports.__struct_fields__, numbers, strict=True)))
+def _ports() -> tuple[Ports, Ports]:
+    names = Ports.__struct_fields__
+    numbers = free_ports(2 * len(names))
+    ours, theirs = numbers[: len(names)], numbers[len(names) :]
+    return Ports(**dict(zip(names, ours, strict=True))), Ports(
+        **dict(zip(names, theirs, strict=True))
+    )
