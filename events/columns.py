@@ -19,8 +19,12 @@ class Column(Protocol):
         """Return how many rows there are."""
         ...
 
-    def __getitem__(self, row: int, /) -> Any:
-        """Return the number in a row."""
+    def __getitem__(self, row: int | slice, /) -> Any:
+        """Return the number in a row, or rows as a column."""
+        ...
+
+    def searchsorted(self, value: int, /) -> Any:
+        """Return the first row that is not below a value, in a column that never falls."""
         ...
 
     def tolist(self) -> Any:

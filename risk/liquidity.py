@@ -66,14 +66,15 @@ class Tape:
         """Look through what was taken over by the stretch."""
         for column, values in self._waiting:
             instants: list[int] = column.tolist()
-            totals: list[int] = values.tolist()
-            place = bisect_left(instants, self._due)
-            while place < len(instants):
-                at = instants[place]
-                self._marks.append((at, max(self._total, totals[place])))
-                self._due = at + _STEP
-                place = bisect_left(instants, self._due, place)
-            self._total = max(self._total, totals[-1])
+            places: list[int] = []
+            due, place = self._due, 0
+            while (place := bisect_left(instants, due, place)) < len(instants):
+                places.append(place)
+                due = instants[place] + _STEP
+            self._due = due
+            for place in places[-_MARKS:]:
+                self._marks.append((instants[place], max(self._total, int(values[place]))))
+            self._total = max(self._total, int(values[len(instants) - 1]))
         self._waiting.clear()
 
     def recent(self, now: int) -> tuple[int, bool]:

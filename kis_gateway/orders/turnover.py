@@ -9,6 +9,8 @@ from typing import Final
 from events.columns import Column
 
 _SECOND: Final = 1_000_000_000
+_NEAR: Final = 1024
+"""Rows of a stretch that are searched for a pause in trading."""
 
 
 class Turnover:
@@ -76,12 +78,12 @@ class Turnover:
     def settle(self) -> None:
         """Look through what was taken in by the stretch."""
         for column, values in self._waiting:
-            instants: list[int] = column.tolist()
-            totals: list[int] = values.tolist()
+            # What ended before a second that no window reaches behind is forgotten below anyway.
+            begin = _begins(column, int(column[len(column) - 1]) - self._window - _SECOND)
+            instants: list[int] = column[begin:].tolist()
+            totals: list[int] = values[begin:].tolist()
+            mark = instants[0] if self._mark is None else self._mark
             place = 0
-            if self._mark is None:
-                self._mark = instants[0]
-            mark = self._mark
             while (place := bisect_left(instants, mark + _SECOND, place)) < len(instants):
                 self._ended.append((mark, totals[place - 1] if place else self._total))
                 mark = instants[place]
@@ -94,3 +96,17 @@ class Turnover:
         ended = self._ended
         while len(ended) > 1 and ended[1][0] <= begin:
             ended.popleft()
+
+
+def _begins(instants: Column, until: int) -> int:
+    """Return a row, at an instant or before it, at which a second begins whatever came before.
+
+    Its trade came a second or more after the one in the row before it. 0 where none is near.
+    """
+    end = int(instants.searchsorted(until + 1))
+    begin = max(0, end - _NEAR)
+    near: list[int] = instants[begin:end].tolist()
+    for place in range(len(near) - 1, 0, -1):
+        if near[place] - near[place - 1] >= _SECOND:
+            return begin + place
+    return 0

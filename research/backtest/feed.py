@@ -16,17 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from events import Event, Symbol
-from events.market import Aggressor, BarClosed, QuoteFrame, Trade, TradeFrame
-from research.backtest.floor import bar_of
+from events.market import Bar, BarClosed, QuoteFrame, Trade, TradeFrame
 from research.backtest.issue_rows import Issue, best_prices
 from research.backtest.latency import Way
 from research.backtest.skipping import Trades
-from research.backtest.tape import Kind, Tape
+from research.backtest.tape import AGGRESSORS, Kind, Tape
 
 _SECOND: Final = 1_000_000_000
 _TRADE, _BOOK = int(Kind.TRADE), int(Kind.BOOK)
 _BAR, _EVENT = int(Kind.BAR), int(Kind.EVENT)
-_AGGRESSORS: Final = {int(side): side for side in Aggressor}
 
 
 class IssueColumns(NamedTuple):
@@ -62,6 +60,9 @@ class Feed:
         self._quotes: Collection[Symbol] | None = None
         self.asks, self.bids = best_prices(tape, issues)
         self._columns: dict[Symbol, IssueColumns] = {}
+        self._asked: tuple[Symbol, int, int] | None = None
+        """The stretch that was asked for last, and what it was."""
+        self._answer: Trades | None = None
         self._bars: dict[int, BarClosed] = {}
         self._bars_of: dict[Symbol, list[BarClosed]] = {}
 
@@ -129,7 +130,7 @@ class Feed:
                     at - at % _SECOND,
                     int(tape.price[row]),
                     int(tape.quantity[row]),
-                    _AGGRESSORS[int(tape.aggressor[row])],
+                    AGGRESSORS[int(tape.aggressor[row])],
                     int(tape.volume[row]),
                     int(tape.value[row]),
                     int(self.asks[row]),
@@ -146,10 +147,10 @@ class Feed:
         at = tape.at[rows]
         return map(
             Trade,
-            (at - at % _SECOND).tolist(),
+            (at // _SECOND * _SECOND).tolist(),
             tape.price[rows].tolist(),
             tape.quantity[rows].tolist(),
-            map(_AGGRESSORS.__getitem__, tape.aggressor[rows].tolist()),
+            map(AGGRESSORS.__getitem__, tape.aggressor[rows].tolist()),
             tape.volume[rows].tolist(),
             tape.value[rows].tolist(),
             self.asks[rows].tolist(),
@@ -178,12 +179,17 @@ class Feed:
         """Return the trades of an issue in rows [begin, end), ``None`` without any to be seen."""
         if self._trades is not None and symbol not in self._trades:
             return None
+        # Deciders that take in the same stretch do so one after the other.
+        asked = symbol, begin, end
+        if asked == self._asked:
+            return self._answer
+        self._asked, self._answer = asked, None
         columns = self.columns(symbol)
         first, last = columns.rows.searchsorted((begin, end)).tolist()
         if first == last:
             return None
         part = slice(first, last)
-        return Trades(
+        self._answer = Trades(
             symbol,
             columns.at[part],
             columns.time[part],
@@ -195,8 +201,8 @@ class Feed:
             columns.value[part],
             columns.ask[part],
             columns.bid[part],
-            self.trade(int(columns.rows[last - 1]), symbol),
         )
+        return self._answer
 
     def columns(self, symbol: Symbol) -> IssueColumns:
         """Return all trades of an issue by column."""
@@ -207,7 +213,7 @@ class Feed:
             found = self._columns[symbol] = IssueColumns(
                 rows,
                 self.seen[rows],
-                at - at % _SECOND,
+                at // _SECOND * _SECOND,
                 tape.price[rows],
                 tape.quantity[rows],
                 tape.aggressor[rows],
@@ -253,20 +259,27 @@ class Feed:
         first, last = rows.searchsorted((begin, end)).tolist()
         whole = self._bars_of.get(symbol)
         if whole is None:
-            whole = self._bars_of[symbol] = [self.bar(row) for row in rows.tolist()]
+            whole = self._make_bars(symbol)
         return whole[first:last]
 
     def bar(self, row: int) -> BarClosed:
         """Return the event that the bar in a row is received as, the same each time."""
         found = self._bars.get(row)
         if found is None:
-            tape = self.tape
-            found = self._bars[row] = BarClosed(
-                at=int(self.seen[row]),
-                symbol=tape.symbols[tape.symbol[row]],
-                bar=bar_of(tape, row),
-            )
+            self._make_bars(self.tape.symbols[self.tape.symbol[row]])
+            found = self._bars[row]
         return found
+
+    def _make_bars(self, symbol: Symbol) -> list[BarClosed]:
+        """Make the events of all bars of an issue."""
+        rows = self.issues[symbol].bars
+        bars = map(Bar, *(column[self.tape.bar[rows]].tolist() for column in self.tape.bars))
+        made = self._bars_of[symbol] = [
+            BarClosed(at=at, symbol=symbol, bar=bar)
+            for at, bar in zip(self.seen[rows].tolist(), bars, strict=True)
+        ]
+        self._bars.update(zip(rows.tolist(), made, strict=True))
+        return made
 
     def last_price(self, symbol: Symbol, at: int) -> int:
         """Return the newest price of an issue at the exchange at an instant, 0 before the first."""

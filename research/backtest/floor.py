@@ -1,20 +1,22 @@
 """The exchange of a backtest: driven by a tape, but only where one of our orders works.
 
 An issue without orders of ours needs no exchange: nothing of its tape can change what happens to
-anybody. It is caught up with when an order arrives, from its newest book on, which replaces
-whatever was there before. What always holds: from then on every row of the issue is handled in
-order of time, until its last order has left.
+anybody. While one works there, most rows are still out of its reach. Both kinds are handed over
+later, by the stretch. What always holds: before an order or a cancel, a command of the tape, an
+announced event or a row in reach is carried out, the exchange has every row before it that can make
+a difference then; of an issue without orders these are its newest book, what came after it and the
+last price before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from events import Symbol
-from events.market import Aggressor, Bar
 from kis_gateway.simulator.exchange import (
     CancelOrder,
     Command,
@@ -22,19 +24,33 @@ from kis_gateway.simulator.exchange import (
     MarketBar,
     MarketBook,
     MarketTrade,
+    MarketTrades,
     Outcome,
     PassTime,
     PlaceOrder,
 )
 from research.backtest.issue_rows import Issue
-from research.backtest.tape import Kind, Tape
+from research.backtest.nearest_row import first_in_reach
+from research.backtest.tape import AGGRESSORS, Kind, Tape, bar_of
 
 ACCOUNT: Final = "BACKTEST"
 _NEVER: Final = 1 << 62
-_TRADE, _BOOK, _COMMAND = int(Kind.TRADE), int(Kind.BOOK), int(Kind.COMMAND)
-_AGGRESSORS: Final = {int(side): side for side in Aggressor}
+_TRADE, _BAR, _COMMAND = int(Kind.TRADE), int(Kind.BAR), int(Kind.COMMAND)
+_LOOK: Final = 512
+"""Rows that are looked through at once for one in reach; the last of them is handed over anyway."""
 
 OnOutcomes = Callable[[Sequence[Outcome]], None]
+
+
+class _Row(NamedTuple):
+    row: int
+    at: int
+    kind: int
+    code: int
+    price: int
+    quantity: int
+    aggressor: int
+    auction: bool
 
 
 class Floor:
@@ -51,149 +67,221 @@ class Floor:
     ) -> None:
         """``on_outcomes`` is told what the exchange says to our orders and to its phases.
 
-        Without ``lazily`` every issue is followed from the first row on.
+        Without ``lazily`` every row is handed over by itself, at its time.
         """
         self._exchange = exchange
         self._tape = tape
-        self._issues = issues
+        self._issues = issues if lazily else {}
+        """Issues whose rows may be handed over later."""
         self._on_outcomes = on_outcomes
-        self._lazily = lazily
-        self._commands: list[int] = np.flatnonzero(tape.kind == _COMMAND).tolist()
-        self._next_command = 0
-        self._followed: dict[Symbol, list[int]] = {}
-        """Issues that are followed: the rows still to come, the next one last."""
-        self._done: dict[Symbol, int] = {}
-        """Row up to which an issue has been handed over before it was left."""
+        given = tape.kind == _COMMAND if lazily else tape.kind <= _COMMAND
+        self._given = (_read(tape, row) for row in np.flatnonzero(given).tolist())
+        """What is handed over in any case."""
+        self._next = next(self._given, None)
+        self._handed: dict[Symbol, int] = {}
+        """How many of an issue's rows the exchange has, or needs no more."""
+        self._stops: dict[Symbol, int] = {}
+        """Issues where orders work, and the row of each at which to look again."""
         self.due = _NEVER
         """When the exchange has something to do next (ns UTC)."""
-        if not lazily:
-            for symbol in tape.symbols:
-                self._followed[symbol] = issues[symbol].market[::-1].tolist()
         self._set_due()
 
     def advance(self) -> None:
-        """Let happen what is due next: one row, or what the exchange announced."""
-        announced = self._exchange.next_due
+        """Let happen what is due next: a row, or what the exchange announced."""
+        exchange, tape = self._exchange, self._tape
+        announced = exchange.next_due
         if announced is not None and announced <= self.due:
+            # At its instant the exchange would carry out by itself what it announced.
+            self._catch_up_all(int(tape.at.searchsorted(announced)), announced - 1)
             self._tell(PassTime(at=announced))
+            self._look_everywhere()
             self._set_due()
             return
-        row, symbol = self._next_row()
-        if symbol is None:
-            self._next_command += 1
+        symbol = min(self._stops, key=self._stops.__getitem__, default=None)
+        given = self._next
+        if given is None or (symbol is not None and self._stops[symbol] < given.row):
+            assert symbol is not None
+            stop = self._stops[symbol]
+            self._catch_up(symbol, stop, self.due)
+            self._handed[symbol] = self._handed.get(symbol, 0) + 1
+            self._tell(self._command(_read(tape, stop)))
+            self._look(symbol)
         else:
-            self._followed[symbol].pop()
-            self._done[symbol] = row + 1
-        self._tell(self._command(row, int(self._tape.at[row])))
+            self._next = next(self._given, None)
+            self._catch_up_all(given.row, given.at)
+            self._tell(self._command(given))
+            self._look_everywhere()
         self._set_due()
 
     def place(self, order: PlaceOrder) -> list[Outcome]:
         """Hand an order over and return what follows at once."""
-        symbol = order.symbol
-        if symbol in self._issues and symbol not in self._followed:
-            self._follow(symbol, order.at)
+        symbol, followed = order.symbol, order.symbol in self._issues
+        if followed:
+            self._catch_up(symbol, self._end(order.at), order.at)
         outcomes = self._exchange.handle(order)
+        if followed:
+            self._look(symbol)
         self._set_due()
         return outcomes
 
     def cancel(self, order: CancelOrder) -> list[Outcome]:
         """Hand a cancel over and return what follows at once."""
+        end = self._end(order.at)
+        for symbol in self._stops:
+            self._catch_up(symbol, end, order.at)
         outcomes = self._exchange.handle(order)
+        self._look_everywhere()
         self._set_due()
         return outcomes
 
     def leave(self, symbol: Symbol) -> None:
         """Follow an issue no longer: none of our orders works there."""
-        if self._lazily and symbol in self._followed:
-            del self._followed[symbol]
+        if self._stops.pop(symbol, None) is not None:
             self._set_due()
 
-    def _follow(self, symbol: Symbol, at: int) -> None:
-        """Catch up with an issue to the moment before ``at`` and follow it from there."""
-        issue, tape = self._issues[symbol], self._tape
-        rows = issue.market
-        now = int(tape.at.searchsorted(at, "right"))
-        end = int(rows.searchsorted(now))
-        newest_book = int(issue.books.searchsorted(now)) - 1
-        newest_bar = int(issue.bars.searchsorted(now)) - 1
-        begin = self._done.get(symbol, 0)
-        if newest_book >= 0:
-            begin = max(begin, int(issue.books[newest_book]))
-        if newest_bar >= 0:
-            begin = max(begin, int(issue.bars[newest_bar]))
-        start = int(rows.searchsorted(begin))
-        for row in rows[start:end].tolist():
-            self._exchange.handle(self._command(row, at))
-        self._followed[symbol] = rows[end:][::-1].tolist()
-        self._done[symbol] = now
+    # -- what was passed over --------------------------------------------------------------------
+
+    def _end(self, at: int) -> int:
+        """Return the row before which everything up to an instant lies (ns UTC)."""
+        return int(self._tape.at.searchsorted(at, "right"))
+
+    def _catch_up_all(self, row: int, at: int) -> None:
+        for symbol in self._issues:
+            self._catch_up(symbol, row, at)
+
+    def _catch_up(self, symbol: Symbol, row: int, at: int) -> None:
+        """Hand over, at an instant, the rows of an issue that lie before a row of the tape."""
+        issue, begin = self._issues[symbol], self._handed.get(symbol, 0)
+        end = int(issue.market.searchsorted(row))
+        if begin >= end:
+            return
+        self._handed[symbol] = end
+        rows = issue.market[begin:end]
+        if symbol not in self._stops:
+            rows = _newest(self._tape, issue, rows, row)
+        for command in self._commands(rows, symbol, at):
+            self._exchange.handle(command)
+
+    def _commands(self, rows: NDArray[np.int64], symbol: Symbol, at: int) -> Iterator[Command]:
+        """Yield what tells the exchange of rows of an issue: trades of a kind come together."""
+        tape = self._tape
+        alone = np.flatnonzero((tape.kind[rows] != _TRADE) | tape.auction[rows])
+        begin = 0
+        for place in alone.tolist():
+            if begin < place:
+                yield self._trades(rows[begin:place], symbol, at)
+            yield self._command(_read(tape, int(rows[place])), at)
+            begin = place + 1
+        if begin < len(rows):
+            yield self._trades(rows[begin:], symbol, at)
+
+    # -- where to look again ---------------------------------------------------------------------
+
+    def _look_everywhere(self) -> None:
+        for symbol in self._stops:
+            self._look(symbol)
+
+    def _look(self, symbol: Symbol) -> None:
+        """Find the next row of an issue that has to be handed over at its time."""
+        rows, begin = self._issues[symbol].market, self._handed.get(symbol, 0)
+        near = self._exchange.reach(symbol)
+        if near is not None and near.nothing:
+            begin = len(rows)
+        elif near is not None and begin < len(rows) and self._tape.kind[rows[begin]] != _BAR:
+            begin += first_in_reach(self._tape, rows[begin : begin + _LOOK], near)
+        self._stops[symbol] = int(rows[begin]) if begin < len(rows) else _NEVER
+
+    def _set_due(self) -> None:
+        due = _NEVER if self._next is None else self._next.at
+        for row in self._stops.values():
+            if row != _NEVER:
+                due = min(due, int(self._tape.at[row]))
+        announced = self._exchange.next_due
+        self.due = due if announced is None else min(due, announced)
+
+    # -- rows as commands ------------------------------------------------------------------------
 
     def _tell(self, command: Command) -> None:
         outcomes = self._exchange.handle(command)
         if outcomes:
             self._on_outcomes(outcomes)
 
-    def _next_row(self) -> tuple[int, Symbol | None]:
-        best, owner = _NEVER, None
-        if self._next_command < len(self._commands):
-            best = self._commands[self._next_command]
-        for symbol, rows in self._followed.items():
-            if rows and rows[-1] < best:
-                best, owner = rows[-1], symbol
-        return best, owner
-
-    def _set_due(self) -> None:
-        row, _ = self._next_row()
-        self.due = _NEVER if row == _NEVER else int(self._tape.at[row])
-        announced = self._exchange.next_due
-        if announced is not None:
-            self.due = min(self.due, announced)
-
-    def _command(self, row: int, at: int) -> Command:
+    def _trades(self, rows: NDArray[np.int64], symbol: Symbol, at: int) -> MarketTrades:
         tape = self._tape
-        kind = int(tape.kind[row])
-        if kind == _COMMAND:
-            command = tape.notes[tape.note[row]]
+        return MarketTrades(
+            at=at,
+            symbol=symbol,
+            prices=tape.price[rows].tolist(),
+            quantities=tape.quantity[rows].tolist(),
+            aggressors=[AGGRESSORS[side] for side in tape.aggressor[rows].tolist()],
+        )
+
+    def _command(self, row: _Row, at: int | None = None) -> Command:
+        """Return what tells the exchange of a row, at its own time or at an instant (ns UTC)."""
+        tape, at = self._tape, row.at if at is None else at
+        if row.kind == _COMMAND:
+            command = tape.notes[tape.note[row.row]]
             assert isinstance(command, Command)
             return command
-        symbol = tape.symbols[tape.symbol[row]]
-        if kind == _TRADE:
+        symbol = tape.symbols[row.code]
+        if row.kind == _TRADE:
             return MarketTrade(
                 at=at,
                 symbol=symbol,
-                price=int(tape.price[row]),
-                quantity=int(tape.quantity[row]),
-                aggressor=_AGGRESSORS[int(tape.aggressor[row])],
-                auction=bool(tape.auction[row]),
+                price=row.price,
+                quantity=row.quantity,
+                aggressor=AGGRESSORS[row.aggressor],
+                auction=row.auction,
             )
-        if kind == _BOOK:
-            return book_command(tape, row, symbol, at)
-        return bar_command(tape, row, symbol, at)
+        if row.kind == _BAR:
+            return MarketBar(at=at, symbol=symbol, bar=bar_of(tape, row.row))
+        book, books = tape.book[row.row], tape.books
+        return MarketBook(
+            at=at,
+            symbol=symbol,
+            asks=_levels(books.ask_prices[book].tolist(), books.ask_quantities[book].tolist()),
+            bids=_levels(books.bid_prices[book].tolist(), books.bid_quantities[book].tolist()),
+        )
 
 
-def book_command(tape: Tape, row: int, symbol: Symbol, at: int) -> MarketBook:
-    """Return what tells the exchange of the book in a row."""
-    book, books = int(tape.book[row]), tape.books
-    return MarketBook(
-        at=at,
-        symbol=symbol,
-        asks=_levels(books.ask_prices[book].tolist(), books.ask_quantities[book].tolist()),
-        bids=_levels(books.bid_prices[book].tolist(), books.bid_quantities[book].tolist()),
+def _newest(tape: Tape, issue: Issue, rows: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+    """Return those of an issue's rows that still make a difference to whoever comes at row ``end``.
+
+    A book replaces the book before it and what was traded of that; of older rows the newest trade
+    counts, for it is the last price. Of bars alone the newest with trading counts.
+    """
+    first = int(rows[0])
+    if len(issue.bars) == len(issue.market):
+        place = len(rows) - 1
+        while place and not tape.bars.volume[tape.bar[rows[place]]]:
+            place -= 1
+        return rows[place:]
+    book = _before(issue.books, end)
+    if book < first:
+        return rows
+    newest = rows[int(rows.searchsorted(book)) :]
+    priced = max(_before(issue.trades, book), _before(issue.bars, book))
+    return newest if priced < first else np.concatenate(([priced], newest))
+
+
+def _before(rows: NDArray[np.int64], end: int) -> int:
+    """Return the last of some rows that lies before a row, -1 for none."""
+    place = int(rows.searchsorted(end))
+    return int(rows[place - 1]) if place else -1
+
+
+def _read(tape: Tape, row: int) -> _Row:
+    """Return a row as plain numbers."""
+    return _Row(
+        row,
+        tape.at.item(row),
+        tape.kind.item(row),
+        tape.symbol.item(row),
+        tape.price.item(row),
+        tape.quantity.item(row),
+        tape.aggressor.item(row),
+        tape.auction.item(row),
     )
-
-
-def bar_command(tape: Tape, row: int, symbol: Symbol, at: int) -> MarketBar:
-    """Return what tells the exchange of the bar in a row."""
-    return MarketBar(at=at, symbol=symbol, bar=bar_of(tape, row))
-
-
-def bar_of(tape: Tape, row: int) -> Bar:
-    """Return the bar in a row."""
-    bar = tape.bar[row]
-    start, first, high, low, last, volume, value = tape.bars
-    return Bar(
-        start.item(bar), first.item(bar), high.item(bar), low.item(bar), last.item(bar),
-        volume.item(bar), value.item(bar),
-    )  # fmt: skip
 
 
 def _levels(prices: list[int], quantities: list[int]) -> tuple[tuple[int, int], ...]:

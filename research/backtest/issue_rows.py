@@ -36,10 +36,10 @@ def by_issue(tape: Tape) -> dict[Symbol, Issue]:
         rows = order[edges[code] : edges[code + 1]]
         kind = kinds[rows]
         found[symbol] = Issue(
-            rows[kind == Kind.TRADE],
-            rows[kind == Kind.BOOK],
-            rows[kind == Kind.BAR],
-            rows[kind <= Kind.BAR],
+            rows[np.flatnonzero(kind == Kind.TRADE)],
+            rows[np.flatnonzero(kind == Kind.BOOK)],
+            rows[np.flatnonzero(kind == Kind.BAR)],
+            rows[np.flatnonzero(kind <= Kind.BAR)],
         )
     return found
 
@@ -53,12 +53,12 @@ def best_prices(
     for issue in issues.values():
         if not len(issue.books) or not len(issue.trades):
             continue
-        place = np.searchsorted(issue.books, issue.trades) - 1
-        seen = place >= 0
-        rows = issue.trades[seen]
-        book = tape.book[issue.books[place[seen]]]
-        asks[rows] = tape.books.ask_prices[book, 0]
-        bids[rows] = tape.books.bid_prices[book, 0]
+        # Trades come in runs behind the same book, and before the first one there is nothing.
+        begins = issue.trades.searchsorted(issue.books)
+        runs = np.diff(begins, append=len(issue.trades))
+        rows, book = issue.trades[begins[0] :], tape.book[issue.books]
+        asks[rows] = np.repeat(tape.books.ask_prices[book, 0], runs)
+        bids[rows] = np.repeat(tape.books.bid_prices[book, 0], runs)
     return asks, bids
 
 

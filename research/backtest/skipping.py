@@ -17,6 +17,7 @@ the spared time alone, and for concerns only if that has changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -24,17 +25,11 @@ from numpy.typing import NDArray
 
 from events import Symbol
 from events.event import Event
-from events.market import BarClosed, QuoteFrame, TradeFrame
+from events.market import BarClosed, QuoteFrame, Trade, TradeFrame
+from research.backtest.tape import AGGRESSORS
 
 
-class Trades(NamedTuple):
-    """Consecutive trades of one symbol as columns of one length, at least one row.
-
-    ``at`` is when the decider would have received each, ``time`` the exchange's time. The best
-    prices are those beside each trade, 0 for none. ``last`` is the frame of the final trade; each
-    trade would have come as a frame of its own.
-    """
-
+class _Columns(NamedTuple):
     symbol: Symbol
     at: NDArray[np.int64]
     time: NDArray[np.int64]
@@ -46,7 +41,40 @@ class Trades(NamedTuple):
     cumulative_value: NDArray[np.int64]
     best_ask: NDArray[np.int64]
     best_bid: NDArray[np.int64]
-    last: TradeFrame
+    final: TradeFrame | None = None
+
+
+class Trades(_Columns):
+    """Consecutive trades of one symbol as columns of one length, at least one row.
+
+    ``at`` is when the decider would have received each, ``time`` the exchange's time. The best
+    prices are those beside each trade, 0 for none. Each trade would have come as a frame of its
+    own; ``final`` is that of the last one where it says more than the columns do.
+    """
+
+    @cached_property
+    def last(self) -> TradeFrame:
+        """The frame of the final trade."""
+        if self.final is not None:
+            return self.final
+        return TradeFrame(
+            at=int(self.at[-1]),
+            symbol=self.symbol,
+            trades=(
+                Trade(
+                    int(self.time[-1]),
+                    int(self.price[-1]),
+                    int(self.quantity[-1]),
+                    AGGRESSORS[int(self.aggressor[-1])],
+                    int(self.cumulative_volume[-1]),
+                    int(self.cumulative_value[-1]),
+                    int(self.best_ask[-1]),
+                    int(self.best_bid[-1]),
+                    0,
+                    bool(self.auction[-1]),
+                ),
+            ),
+        )
 
 
 @runtime_checkable

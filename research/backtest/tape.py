@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from events import Symbol
 from events.event import Event
+from events.market import Aggressor, Bar
 from kis_gateway.simulator.exchange import Command
 
 NO_SYMBOL: Final = -1
 LEVELS: Final = 10
 """Levels that a book has on each side; those without orders hold price 0 and quantity 0."""
+
+AGGRESSORS: Final = {int(side): side for side in Aggressor}
+"""What the numbers of the column ``aggressor`` stand for."""
 
 
 class Kind(IntEnum):
@@ -101,3 +105,13 @@ class Tape(NamedTuple):
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.at)
+
+
+def bar_of(tape: Tape, row: int) -> Bar:
+    """Return the bar in a row."""
+    bar = tape.bar[row]
+    start, first, high, low, last, volume, value = tape.bars
+    return Bar(
+        start.item(bar), first.item(bar), high.item(bar), low.item(bar), last.item(bar),
+        volume.item(bar), value.item(bar),
+    )  # fmt: skip

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +29,7 @@ from tests.kis_gateway.fakes import (
     tick,
     trade,
 )
-from tests.sparing import columns, require_same_day
+from tests.sparing import columns, require_same_day, state_of
 
 NOW = OPEN + SECOND
 
@@ -100,11 +104,12 @@ def test_a_book_taken_in_late_does_not_undo_what_a_later_trade_named() -> None:
 
 
 @given(
-    gaps=st.lists(st.integers(0, 3 * SECOND), min_size=1, max_size=200),
+    gaps=st.lists(st.integers(0, 3 * SECOND) | st.integers(0, SECOND), min_size=1, max_size=200),
     cuts=st.lists(st.integers(1, 50), max_size=6),
+    window=st.sampled_from((2, 10, 60)),
 )
 def test_a_turnover_taken_in_by_the_stretch_is_the_turnover(
-    gaps: list[int], cuts: list[int]
+    gaps: list[int], cuts: list[int], window: int
 ) -> None:
     """Second for second, however it is cut."""
     frames, at, value = [], OPEN, 0
@@ -113,7 +118,7 @@ def test_a_turnover_taken_in_by_the_stretch_is_the_turnover(
         (one,) = trade(70_000, at=at).trades
         told = msgspec.structs.replace(one, cumulative_value=value)
         frames.append(msgspec.structs.replace(trade(70_000, at=at), trades=(told,)))
-    single, stretched = Turnover(60 * SECOND), Turnover(60 * SECOND)
+    single, stretched = Turnover(window * SECOND), Turnover(window * SECOND)
     for frame in frames:
         single.add(frame.at, frame.trades[0].cumulative_value)
     rest = list(frames)
@@ -123,8 +128,26 @@ def test_a_turnover_taken_in_by_the_stretch_is_the_turnover(
             stretched.absorb(taken.at, taken.cumulative_value)
             rest = rest[cut:]
     assert stretched.total == single.total
+    assert state_of(stretched) == state_of(single)
     for now in range(at, at + 90 * SECOND, 3 * SECOND):
         assert stretched.recent(now) == single.recent(now)
+
+
+@pytest.mark.parametrize("busy", [200, 400, 700, 1_000, 1_300])
+def test_a_second_of_a_busy_symbol_begins_where_the_one_before_ended(busy: int) -> None:
+    """Also where a long stretch is looked through only from a pause in trading on."""
+    chance = random.Random(busy)
+    single, stretched = Turnover(5 * SECOND), Turnover(5 * SECOND)
+    at, value = OPEN, 0
+    for _ in range(20):
+        instants, totals = [], []
+        for _ in range(100):
+            at, value = at + chance.randint(0, busy) * SECOND // 1_000, value + 1_000
+            single.add(at, value)
+            instants.append(at)
+            totals.append(value)
+        stretched.absorb(np.array(instants), np.array(totals))
+        assert state_of(stretched) == state_of(single)
 
 
 def test_prices_matter_only_while_an_entry_waits_for_its_stop() -> None:

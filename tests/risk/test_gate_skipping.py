@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from events.trading import IntentApproved, Side
 from risk import gate_from_session
 from risk.liquidity import Tape
 from tests.risk.scenario import KMP, SECOND, START, A, B, Day, session, trades
-from tests.sparing import columns, require_same_day
+from tests.sparing import columns, require_same_day, state_of
 
 
 @given(seed=st.sampled_from((1, 2, 5)), lot=st.integers(0, 2**32), bars=st.booleans())
@@ -98,8 +99,19 @@ def test_a_tape_taken_in_by_the_stretch_is_the_tape(gaps: list[int], cuts: list[
             taken = columns(rest[:cut])
             stretched.absorb(taken.at, taken.cumulative_value)
             rest = rest[cut:]
+    assert state_of(stretched) == state_of(single)
     for now in range(at, at + 400 * SECOND, 7 * SECOND):
         assert stretched.recent(now) == single.recent(now)
+
+
+def test_a_long_stretch_leaves_as_many_marks_as_single_trades() -> None:
+    single, stretched = Tape(START, 0), Tape(START, 0)
+    instants = [START + number * SECOND for number in range(1_000)]
+    totals = [number * 1_000_000 for number in range(1_000)]
+    for at, total in zip(instants, totals, strict=True):
+        single.add(at, total)
+    stretched.absorb(np.array(instants), np.array(totals))
+    assert state_of(stretched) == state_of(single)
 
 
 def test_a_holding_matters_only_where_the_days_loss_nears_its_next_level() -> None:

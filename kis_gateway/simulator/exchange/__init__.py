@@ -44,6 +44,9 @@ what the tape indicated (``MarketIndication``); where it did not, it is computed
 auction orders and the others' shown interest, as is the match of an auction that the tape does not
 end: after an interruption or a halt, and between our clients in the single-price market.
 
+**Stretches** (``reach``): whoever drives the exchange may leave out what is out of reach of all
+orders and hand it over later, before anything that is in reach: trades as ``MarketTrades``.
+
 **Bars** (``bars``): a tape of which only bars are known is handed over as ``MarketBar``, which is
 equal to a few trades: who waits trades at the open, then what the bar goes through.
 
@@ -102,6 +105,7 @@ from kis_gateway.simulator.exchange.messages import (
     MarketIndication,
     MarketStatusShown,
     MarketTrade,
+    MarketTrades,
     OpenSession,
     Outcome,
     PassTime,
@@ -121,6 +125,7 @@ from kis_gateway.simulator.exchange.messages import (
     TriggerSidecar,
     Withdrawn,
 )
+from kis_gateway.simulator.exchange.reach import Reach
 from kis_gateway.simulator.exchange.views import (
     AccountView,
     HoldingView,
@@ -153,6 +158,7 @@ __all__ = [
     "MarketIndication",
     "MarketStatusShown",
     "MarketTrade",
+    "MarketTrades",
     "NoSuchLevel",
     "OpenSession",
     "OrderNumberReused",
@@ -163,6 +169,7 @@ __all__ = [
     "PassTime",
     "PlaceOrder",
     "Printed",
+    "Reach",
     "Refusal",
     "Refused",
     "ReplaceOrder",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -82,6 +83,19 @@ class MarketTrade(Command, frozen=True, kw_only=True):
     aggressor: Aggressor
     auction: bool
     session: Session = Session.REGULAR
+
+
+class MarketTrades(Command, frozen=True, kw_only=True):
+    """The others traded continuously in the regular session, several times, oldest first.
+
+    The same as a ``MarketTrade`` for each at this moment. Those out of reach of our clients' orders
+    (``reach``) are neither printed nor shown.
+    """
+
+    symbol: Symbol
+    prices: Sequence[int]
+    quantities: Sequence[int]
+    aggressors: Sequence[Aggressor]
 
 
 class MarketBar(Command, frozen=True, kw_only=True):

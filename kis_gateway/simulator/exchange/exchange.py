@@ -24,6 +24,7 @@ from kis_gateway.simulator.exchange.commands import (
     MarketBook,
     MarketIndication,
     MarketTrade,
+    MarketTrades,
     OpenSession,
     PassTime,
     PlaceOrder,
@@ -40,6 +41,7 @@ from kis_gateway.simulator.exchange.listing import Listing, Session
 from kis_gateway.simulator.exchange.market_side import MarketSide
 from kis_gateway.simulator.exchange.order_desk import OrderDesk
 from kis_gateway.simulator.exchange.outcomes import BookSet, Outcome
+from kis_gateway.simulator.exchange.reach import Reach
 from kis_gateway.simulator.exchange.safeguards import Safeguards
 from kis_gateway.simulator.exchange.sessions import SessionClock
 from kis_gateway.simulator.exchange.views import AccountView, OrderView, TapeView
@@ -68,9 +70,10 @@ class Exchange:
         self._floor = TradingFloor(listings, Clearing(settled_on, fee_per_million, sell_fee))
         guards, desk = Safeguards(self._floor), OrderDesk(self._floor)
         clock = SessionClock(self._floor)
-        market = MarketSide(self._floor, guards if automatic_interruptions else None)
+        self._market = market = MarketSide(self._floor, guards if automatic_interruptions else None)
         self._handlers: dict[type[Command], Callable[[Any], list[Outcome]]] = {
             MarketTrade: market.trade,
+            MarketTrades: market.trades,
             MarketBar: market.bar,
             MarketBook: market.book,
             MarketIndication: market.indicate,
@@ -174,6 +177,14 @@ class Exchange:
         Minutes without a trade have no bar. Raises ``UnlistedSymbol``.
         """
         return self._floor.issue(symbol, session).tape.minute_bars()
+
+    def reach(self, symbol: Symbol) -> Reach | None:
+        """Return what the others must not do in the regular session to leave our clients alone.
+
+        It holds until the next command about the issue that is not out of reach. ``None``: any
+        command might touch an order. Raises ``UnlistedSymbol``.
+        """
+        return self._market.reach(symbol)
 
     def listing(self, symbol: Symbol) -> Listing:
         """Return an issue's terms of the day. Raises ``UnlistedSymbol``."""

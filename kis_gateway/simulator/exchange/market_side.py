@@ -6,6 +6,7 @@ benchmark in the tests folder holds the rate.
 
 from __future__ import annotations
 
+from events import Symbol
 from events.market import Phase
 from kis_gateway.simulator.exchange import auction, bars, matching
 from kis_gateway.simulator.exchange.commands import (
@@ -13,12 +14,14 @@ from kis_gateway.simulator.exchange.commands import (
     MarketBook,
     MarketIndication,
     MarketTrade,
+    MarketTrades,
 )
 from kis_gateway.simulator.exchange.errors import UnlistedSymbol
 from kis_gateway.simulator.exchange.floor import TradingFloor
 from kis_gateway.simulator.exchange.issue import Issue
 from kis_gateway.simulator.exchange.listing import Session
 from kis_gateway.simulator.exchange.outcomes import Outcome
+from kis_gateway.simulator.exchange.reach import Reach, pass_by, reach
 from kis_gateway.simulator.exchange.safeguards import Safeguards
 
 _REGULAR = Session.REGULAR
@@ -61,12 +64,39 @@ class MarketSide:
             out.append(floor.book(issue))
         return out
 
+    def trades(self, command: MarketTrades) -> list[Outcome]:
+        """Enter trades of the others: all together, or where an order may be touched each alone."""
+        floor, issue = self._floor, self._regular(command.symbol)
+        out: list[Outcome] = []
+        if issue.withheld:
+            return out
+        if self._watch is None and issue.session is _REGULAR:
+            if issue.auction and not issue.has_orders and floor.phase is Phase.CONTINUOUS:
+                matching.begin_continuous(issue)
+            if pass_by(issue, command):
+                return out
+        for price, quantity, aggressor in zip(
+            command.prices, command.quantities, command.aggressors, strict=True
+        ):
+            out += self.trade(
+                MarketTrade(
+                    at=command.at,
+                    symbol=command.symbol,
+                    price=price,
+                    quantity=quantity,
+                    aggressor=aggressor,
+                    auction=False,
+                )
+            )
+        return out
+
+    def reach(self, symbol: Symbol) -> Reach | None:
+        """Return what of the regular session is in reach of an issue's orders (``reach``)."""
+        return None if self._watch is not None else reach(self._regular(symbol))
+
     def bar(self, command: MarketBar) -> list[Outcome]:
         """Enter a completed bar and fill what it proves (``bars``)."""
-        issue = self._issues.get(command.symbol)
-        if issue is None:
-            raise UnlistedSymbol(command.symbol)
-        bar = command.bar
+        issue, bar = self._regular(command.symbol), command.bar
         if issue.withheld or not bar.volume:
             return []
         if self._watch is None and bars.out_of_reach(issue, bar):
@@ -107,7 +137,10 @@ class MarketSide:
     def _issue(self, command: MarketTrade | MarketBook) -> Issue:
         if command.session is not _REGULAR:
             return self._floor.issue(command.symbol, command.session)
-        issue = self._issues.get(command.symbol)
+        return self._regular(command.symbol)
+
+    def _regular(self, symbol: Symbol) -> Issue:
+        issue = self._issues.get(symbol)
         if issue is None:
-            raise UnlistedSymbol(command.symbol)
+            raise UnlistedSymbol(symbol)
         return issue

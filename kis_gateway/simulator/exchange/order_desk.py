@@ -41,6 +41,14 @@ from kis_gateway.simulator.exchange.views import OrderStatus
 
 _CANCELLED: Final = "cancelled by the client"
 _REPLACED: Final = "replaced by the client"
+_WITHOUT_PRICE: Final = (
+    Pricing.OPPOSITE_BEST,
+    Pricing.OWN_BEST,
+    Pricing.PREVIOUS_CLOSE,
+    Pricing.CLOSE,
+)
+"""Pricings whose limit is that of another order or of a close."""
+
 _ROUNDING_WON: Final = 2
 """Fees are cut to whole won per part of an order, so its parts may cost this much more."""
 
@@ -213,6 +221,8 @@ class OrderDesk:
 
     def _take_price_over(self, order: Order) -> None:
         """Give best-price orders the price of the book, closing-price orders the close."""
+        if order.pricing not in _WITHOUT_PRICE:
+            return
         issue = None
         if order.symbol in self._floor.issues and self._floor.takes_orders(order.session):
             issue = self._floor.find(order.symbol, order.session)

@@ -8,6 +8,8 @@ market and in the after-market add to the totals only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import mul
 from typing import Final
 
 from events.market import Bar
@@ -68,6 +70,21 @@ class Tape:
             self._bar_low = price
         self._bar_close = price
         self._bar_volume += quantity
+        self._bar_value += amount
+
+    def print_all(self, at: int, prices: Sequence[int], quantities: Sequence[int]) -> None:
+        """Enter trades of one instant, oldest first, at least one."""
+        self.print(at, prices[0], quantities[0])
+        highest, lowest = max(prices), min(prices)
+        volume = sum(quantities) - quantities[0]
+        amount = sum(map(mul, prices, quantities)) - prices[0] * quantities[0]
+        self.high, self.low = max(self.high, highest), min(self.low, lowest)
+        self.last = self._bar_close = prices[-1]
+        self.volume += volume
+        self.value += amount
+        self._bar_high = max(self._bar_high, highest)
+        self._bar_low = min(self._bar_low, lowest)
+        self._bar_volume += volume
         self._bar_value += amount
 
     def print_bar(self, bar: Bar) -> None:
