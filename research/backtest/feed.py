@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from events import Event, Symbol
 from events.market import Bar, BarClosed, QuoteFrame, Trade, TradeFrame
-from research.backtest.issue_rows import Issue, best_prices
+from research.backtest.issue_rows import Layout
 from research.backtest.latency import Way
 from research.backtest.skipping import Trades
 from research.backtest.tape import AGGRESSORS, Kind, Tape
@@ -46,9 +46,10 @@ class IssueColumns(NamedTuple):
 class Feed:
     """One session's tape as events."""
 
-    def __init__(self, tape: Tape, issues: dict[Symbol, Issue], way: Way) -> None:
+    def __init__(self, tape: Tape, layout: Layout, way: Way) -> None:
         self.tape = tape
-        self.issues = issues
+        self._layout, self.issues = layout, layout.issues
+        self.asks, self.bids = layout.asks, layout.bids
         self.seen = way.arrivals(tape.at) if tape.seen is None else tape.seen
         """When each row is received, ns UTC."""
         self.lows = tape.price
@@ -58,7 +59,6 @@ class Feed:
         self._heard = tape.kind == _EVENT
         self._trades: Collection[Symbol] | None = None
         self._quotes: Collection[Symbol] | None = None
-        self.asks, self.bids = best_prices(tape, issues)
         self._columns: dict[Symbol, IssueColumns] = {}
         self._asked: tuple[Symbol, int, int] | None = None
         """The stretch that was asked for last, and what it was."""
@@ -120,29 +120,12 @@ class Feed:
 
     def trade(self, row: int, symbol: Symbol) -> TradeFrame:
         """Return the frame of the trade in a row."""
-        tape = self.tape
-        at = int(tape.at[row])
-        return TradeFrame(
-            at=int(self.seen[row]),
-            symbol=symbol,
-            trades=(
-                Trade(
-                    at - at % _SECOND,
-                    int(tape.price[row]),
-                    int(tape.quantity[row]),
-                    AGGRESSORS[int(tape.aggressor[row])],
-                    int(tape.volume[row]),
-                    int(tape.value[row]),
-                    int(self.asks[row]),
-                    int(self.bids[row]),
-                    0,
-                    bool(tape.auction[row]),
-                ),
-            ),
-        )
+        return TradeFrame(at=int(self.seen[row]), symbol=symbol, trades=(self._print(row),))
 
     def trades(self, rows: NDArray[np.int64]) -> Iterator[Trade]:
         """Yield the trades in these rows, equal to those in the frames of ``trade``."""
+        if len(rows) == 1:
+            return iter((self._print(int(rows[0])),))
         tape = self.tape
         at = tape.at[rows]
         return map(
@@ -157,6 +140,21 @@ class Feed:
             self.bids[rows].tolist(),
             repeat(0),
             tape.auction[rows].tolist(),
+        )
+
+    def _print(self, row: int) -> Trade:
+        tape, at = self.tape, int(self.tape.at[row])
+        return Trade(
+            at - at % _SECOND,
+            int(tape.price[row]),
+            int(tape.quantity[row]),
+            AGGRESSORS[int(tape.aggressor[row])],
+            int(tape.volume[row]),
+            int(tape.value[row]),
+            int(self.asks[row]),
+            int(self.bids[row]),
+            0,
+            bool(tape.auction[row]),
         )
 
     def quote(self, row: int, symbol: Symbol) -> QuoteFrame:
@@ -208,21 +206,9 @@ class Feed:
         """Return all trades of an issue by column."""
         found = self._columns.get(symbol)
         if found is None:
-            tape, rows = self.tape, self.issues[symbol].trades
-            at = tape.at[rows]
-            found = self._columns[symbol] = IssueColumns(
-                rows,
-                self.seen[rows],
-                at // _SECOND * _SECOND,
-                tape.price[rows],
-                tape.quantity[rows],
-                tape.aggressor[rows],
-                tape.auction[rows],
-                tape.volume[rows],
-                tape.value[rows],
-                self.asks[rows],
-                self.bids[rows],
-            )
+            rows = self.issues[symbol].trades
+            prints = self._layout.prints(symbol)
+            found = self._columns[symbol] = IssueColumns(rows, self.seen[rows], *prints)
         return found
 
     def newest_at(self, rows: NDArray[np.int64], kinds: Collection[int]) -> int:

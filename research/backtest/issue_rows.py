@@ -6,13 +6,15 @@ session, so a stretch of an issue is a slice.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from events import Symbol
 from research.backtest.tape import NO_SYMBOL, Kind, Tape
+
+_SECOND: Final = 1_000_000_000
 
 
 class Issue(NamedTuple):
@@ -23,6 +25,48 @@ class Issue(NamedTuple):
     bars: NDArray[np.int64]
     market: NDArray[np.int64]
     """All three together."""
+
+
+class Prints(NamedTuple):
+    """An issue's trades by column, one row each; ``time`` in whole seconds, as ns UTC."""
+
+    time: NDArray[np.int64]
+    price: NDArray[np.int64]
+    quantity: NDArray[np.int64]
+    aggressor: NDArray[np.int8]
+    auction: NDArray[np.bool_]
+    volume: NDArray[np.int64]
+    value: NDArray[np.int64]
+    ask: NDArray[np.int64]
+    bid: NDArray[np.int64]
+
+
+class Layout:
+    """A tape laid out issue by issue. ``asks`` and ``bids`` are the best prices beside each row."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self.issues = by_issue(tape)
+        self.asks, self.bids = best_prices(tape, self.issues)
+        self._prints: dict[Symbol, Prints] = {}
+
+    def prints(self, symbol: Symbol) -> Prints:
+        """Return an issue's trades, gathered when they are asked for first."""
+        found = self._prints.get(symbol)
+        if found is None:
+            tape, rows = self._tape, self.issues[symbol].trades
+            found = self._prints[symbol] = Prints(
+                tape.at[rows] // _SECOND * _SECOND,
+                tape.price[rows],
+                tape.quantity[rows],
+                tape.aggressor[rows],
+                tape.auction[rows],
+                tape.volume[rows],
+                tape.value[rows],
+                self.asks[rows],
+                self.bids[rows],
+            )
+        return found
 
 
 def by_issue(tape: Tape) -> dict[Symbol, Issue]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ from events import Symbol
 from events.calendar import TradingSession
 from events.event import Event
 from kis_gateway.simulator.exchange import Listing
+from research.backtest.issue_rows import Layout
 from research.backtest.tape import Tape
 
 
@@ -32,7 +34,7 @@ class CorporateAction(msgspec.Struct, frozen=True, kw_only=True):
     old: int
 
 
-class MarketDay(msgspec.Struct, frozen=True, kw_only=True):
+class MarketDay(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One session: its terms, what is known before it opens, and its tape.
 
     ``opening`` is what deciders are told before the open, in order: trading terms, daily histories,
@@ -46,6 +48,11 @@ class MarketDay(msgspec.Struct, frozen=True, kw_only=True):
     tape: Tape
     actions: tuple[CorporateAction, ...] = ()
     problems: tuple[str, ...] = ()
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The tape issue by issue, worked out once however often the session is traded."""
+        return Layout(self.tape)
 
 
 class MarketDays(Protocol):

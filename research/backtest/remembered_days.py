@@ -22,6 +22,9 @@ from research.backtest.market_day import MarketDay, MarketDays
 _EVENT_BYTES: Final = 2_000
 """Memory of an event on the tape or before the open, roughly."""
 
+_LAYOUT_BYTES: Final = 90
+"""Memory that laying out a row takes: its places in two lists, the best prices, its columns."""
+
 
 class Budget:
     """Bytes that may still be used; several recordings may share them."""
@@ -119,4 +122,5 @@ def day_bytes(day: MarketDay) -> int:
     tape = day.tape
     arrays = [each for each in (*tape, *tape.books, *tape.bars) if isinstance(each, np.ndarray)]
     events = len(tape.notes) + len(day.opening)
-    return sum(each.nbytes for each in arrays) + events * _EVENT_BYTES
+    laid_out = tape.rows * _LAYOUT_BYTES
+    return sum(each.nbytes for each in arrays) + laid_out + events * _EVENT_BYTES

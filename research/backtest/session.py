@@ -34,7 +34,6 @@ from research.backtest.clock import Clock
 from research.backtest.equity import mark_equity
 from research.backtest.feed import Feed
 from research.backtest.floor import ACCOUNT, Floor
-from research.backtest.issue_rows import by_issue
 from research.backtest.kernel import Kernel
 from research.backtest.latency import Way
 from research.backtest.ledger import Ledger
@@ -80,8 +79,7 @@ class SessionRun:
         self._settings, self._day, self._opening, self._records = settings, day, opening, records
         seed = settings.seed * 100_000_000 + int(opening.trading_date)
         tape, latency = day.tape, settings.latency
-        issues = by_issue(tape)
-        self._feed = Feed(tape, issues, Way(latency.feed, seed * 8))
+        self._feed = Feed(tape, day.layout, Way(latency.feed, seed * 8))
         self._listings = {each.symbol: each for each in day.listings}
         self._account = Account(opening)
         self._core = RouterCore(opening, plans)
@@ -101,7 +99,7 @@ class SessionRun:
         floor = Floor(
             self._exchange(day, opening),
             tape,
-            issues,
+            day.layout.issues,
             self._broker.absorb,
             lazily=settings.delivery is not Delivery.EVERY and not settings.fills.interruptions,
         )
