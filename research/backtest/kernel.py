@@ -36,6 +36,9 @@ _LEAST_CHUNK: Final = 256
 _MOST_CHUNK: Final = 8192
 """Rows that are looked at together; few, when wants have just changed and may change again."""
 
+_TOGETHER: Final = 1024
+"""Rows that are read off the tape together to be delivered: in vain when wants change meanwhile."""
+
 _TRADE: Final = int(Kind.TRADE)
 _BAR: Final = int(Kind.BAR)
 _EVENT: Final = int(Kind.EVENT)
@@ -136,6 +139,12 @@ class Kernel:
 
     def _run_stops(self, stops: NDArray[np.int64]) -> bool:
         """Deliver the rows at these places of the view; True when others are wanted from here."""
+        return any(
+            self._run_some(stops[begin : begin + _TOGETHER])
+            for begin in range(0, len(stops), _TOGETHER)
+        )
+
+    def _run_some(self, stops: NDArray[np.int64]) -> bool:
         attention, feed, tape = self._attention, self._feed, self._feed.tape
         rows = attention.view.rows[stops]
         kinds = tape.kind[rows]

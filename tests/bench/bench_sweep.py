@@ -2,10 +2,10 @@
 
     python -m tests.bench.bench_sweep
 
-The same 64 configurations of a crossover on four generated sessions, twice in turn with one worker
-(in this process) and with two, after both have warmed up. "busy" is the share of the workers' time
-that went into runs: what is missing went into handing out and taking in. The digests of all results
-must be equal, or there is no figure. Needs two idle cores.
+The same 64 configurations of a crossover on four generated sessions, five times in turn with one
+worker (in this process) and with two, after both have warmed up. "busy" is the share of the
+workers' time that went into runs: what is missing went into handing out and taking in. The digests
+of all results must be equal, or there is no figure. Needs two idle cores.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from research.backtest.settings import BacktestSettings, DataSettings, StrategyS
 from research.backtest.sweep import Sweep, SweepResult
 
 CONFIGURATIONS: Final = 64
-ROUNDS: Final = 2
+ROUNDS: Final = 5
 GOAL: Final = 1.8
 
 
