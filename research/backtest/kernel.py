@@ -188,8 +188,9 @@ class Kernel:
                     queue.extend(outputs)
             if queue:
                 self._drain()
-                if self._settle():
-                    return True
+                self._settle()
+            if attention.changed:
+                return True
         return False
 
     def _resume(self) -> int:

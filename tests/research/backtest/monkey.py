@@ -11,7 +11,7 @@ from zlib import crc32
 
 from events import Delivery, Event, IntentId, StrategyId, Symbol
 from events.identifiers import intent_id
-from events.market import ClockTick, Phase, QuoteFrame, SessionOpened, TradeFrame
+from events.market import NEVER, ClockTick, Phase, QuoteFrame, SessionOpened, TradeFrame
 from events.trading import (
     AccountSnapshot,
     Horizon,
@@ -159,6 +159,82 @@ class PatientMonkey(Monkey):
     def absorb_quote(self, frame: QuoteFrame) -> None:
         if frame.ask_prices and frame.bid_prices:
             self._spread[frame.symbol] = frame.ask_prices[0] - frame.bid_prices[0]
+
+    def absorb_tick(self, tick: Event) -> None:
+        pass
+
+
+class CountingMonkey(Monkey):
+    """Buys at the seventh trade of a symbol after one well below its first.
+
+    Until then it wants nothing above that price, from there on each trade.
+    """
+
+    _FALL, _AFTER = 999, 7
+
+    def __init__(self, session: SessionOpened) -> None:
+        super().__init__(session)
+        self._first: dict[Symbol, int] = {}
+        self._since: dict[Symbol, int] = {}
+
+    def handle(self, delivery: Delivery) -> Sequence[Event]:
+        event = delivery.event
+        if not isinstance(event, TradeFrame):
+            return ()
+        symbol, (newest,) = event.symbol, event.trades
+        self._trade(symbol, newest.price, newest.cumulative_volume)
+        if symbol in self._since:
+            self._since[symbol] += 1
+            if self._since[symbol] == self._AFTER:
+                return [self._buy(delivery, symbol, newest.price)]
+        elif newest.price <= self._line(symbol, newest.price):
+            self._since[symbol] = 0
+        return ()
+
+    def _line(self, symbol: Symbol, price: int) -> int:
+        return self._first.setdefault(symbol, price) * self._FALL // 1_000
+
+    def _buy(self, delivery: Delivery, symbol: Symbol, price: int) -> IntentSubmitted:
+        self._count += 1
+        at = delivery.event.at
+        return IntentSubmitted(
+            at=at,
+            cause=delivery.sequence,
+            intent_id=self._id(symbol, "E"),
+            strategy=ID,
+            symbol=symbol,
+            kind=IntentKind.ENTER,
+            quantity=5,
+            urgency=Urgency.NORMAL,
+            horizon=Horizon.SWING,
+            reason="fallen",
+            attempt=1,
+            expires_at=at + 60 * _SECOND,
+            protective_stop=price * 90 // 100,
+            facts={"volume": self._last[symbol][1]},
+        )
+
+    def concerned(self, symbol: Symbol) -> bool:
+        return self._since.get(symbol, 0) < self._AFTER
+
+    def matters_at_or_below(self, symbol: Symbol) -> int | None:
+        first = self._first.get(symbol)
+        return None if first is None or symbol in self._since else first * self._FALL // 1_000
+
+    def spared_until(self) -> int:
+        return NEVER
+
+    def absorb_trades(self, trades: Trades) -> None:
+        for price, volume in zip(
+            trades.price.tolist(), trades.cumulative_volume.tolist(), strict=True
+        ):
+            self._trade(trades.symbol, price, volume)
+
+    def absorb_bars(self, bars: Sequence[object]) -> None:
+        raise AssertionError("this tape has no bars")
+
+    def absorb_quote(self, frame: QuoteFrame) -> None:
+        pass
 
     def absorb_tick(self, tick: Event) -> None:
         pass

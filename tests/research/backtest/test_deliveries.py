@@ -11,7 +11,7 @@ import pytest
 from events import Event, codec
 from research.backtest import BacktestResult, parse_settings, register, run
 from research.backtest.settings import BacktestSettings, Delivery
-from tests.research.backtest.monkey import Monkey, PatientMonkey
+from tests.research.backtest.monkey import CountingMonkey, Monkey, PatientMonkey
 
 BUDGET = {
     "max_positions": {"standard": 10, "conservative": 10},
@@ -85,6 +85,17 @@ def test_a_busy_strategy_trades_the_same_however_the_market_is_handed_over(
     assert len(result.orders) > 100
     assert len(result.fills) > 60
     assert {order.state for order in result.orders} >= {"filled", "cancelled"}
+
+
+def test_whoever_wants_each_trade_after_a_fall_is_handed_each() -> None:
+    register("kpr", CountingMonkey)
+    result = require_equal(
+        settings(
+            strategies=[{"name": "kpr"}],
+            data={"source": "synthetic", "sessions": 1, "symbols": 20, "trades_per_bar": 6},
+        )
+    )
+    assert len(result.decisions) >= 3
 
 
 def test_a_strategy_that_scans_trades_the_same_however_the_market_is_handed_over() -> None:
