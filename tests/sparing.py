@@ -89,6 +89,11 @@ class Sparing:
         self._level_clock()
 
     def _may_spare(self, tick: ClockTick) -> bool:
+        if self._owes_all and tick.at >= self._until and self._chance.random() < 0.5:
+            # With the market before the tick it may turn out that it is not wanted either.
+            for each in self._symbols:
+                self._level(each)
+            self._until = self.decider.spared_until()
         return tick.at < self._until and self._chance.random() < 0.97
 
     def _row(self, delivery: Delivery, row: Row) -> None:

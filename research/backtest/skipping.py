@@ -10,8 +10,10 @@ What a runner owes a processor: before it hands over an entry about a symbol it 
 everything of that symbol; before the first clock tick at or after a ``spared_until`` that lay in
 the future, everything of all symbols. Otherwise the market of symbols that the processor is not
 concerned with may be outstanding. It asks for concerns and spared time again after every entry that
-is no trade, book or bar, and after every one that had an output; after a tick without output for
-the spared time alone, and for concerns only if that has changed.
+is no trade, book or bar, and after every one that had an output, at the latest when all that
+happens at that instant is over; after a tick without output for the spared time alone, and for
+concerns only if that has changed. Before such a first tick, with everything handed over, it may ask
+for the spared time once more and leave the tick out when it now lies before that.
 """
 
 from __future__ import annotations
