@@ -75,19 +75,19 @@ def run(
             on_progress(trading_date(on), ordinal + 1, len(dates))
             del day, session  # or they would outlive the collection
             collect()
-    text = msgspec.json.encode(settings, order="deterministic").decode()
-    return ledger.result(
-        Provenance(
-            name=settings.name,
-            settings=text,
-            settings_hash=_settings_hash(settings, texts),
-            code_version=version,
-            data_hash=days.data_hash,
-            result_hash=digest.hexdigest(),
-            path=settings.delivery.value,
-        ),
-        wall_seconds=perf_counter() - began,
-    )
+        text = msgspec.json.encode(settings, order="deterministic").decode()
+        return ledger.result(
+            Provenance(
+                name=settings.name,
+                settings=text,
+                settings_hash=_settings_hash(settings, texts),
+                code_version=version,
+                data_hash=days.data_hash,
+                result_hash=digest.hexdigest(),
+                path=settings.delivery.value,
+            ),
+            wall_seconds=perf_counter() - began,
+        )
 
 
 def _held(books: Books) -> tuple[Symbol, ...]:
