@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from itertools import repeat
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from events import Event, Symbol
 from events.market import Bar, BarClosed, QuoteFrame, Trade, TradeFrame
-from research.backtest.issue_rows import Layout
+from research.backtest.issue_rows import Layout, Prints
 from research.backtest.latency import Way
 from research.backtest.skipping import Trades
 from research.backtest.tape import AGGRESSORS, Kind, Tape
@@ -25,22 +25,6 @@ from research.backtest.tape import AGGRESSORS, Kind, Tape
 _SECOND: Final = 1_000_000_000
 _TRADE, _BOOK = int(Kind.TRADE), int(Kind.BOOK)
 _BAR, _EVENT = int(Kind.BAR), int(Kind.EVENT)
-
-
-class IssueColumns(NamedTuple):
-    """All trades of one issue by column, in the order of ``Trades``, and the rows they stand in."""
-
-    rows: NDArray[np.int64]
-    at: NDArray[np.int64]
-    time: NDArray[np.int64]
-    price: NDArray[np.int64]
-    quantity: NDArray[np.int64]
-    aggressor: NDArray[np.int8]
-    auction: NDArray[np.bool_]
-    volume: NDArray[np.int64]
-    value: NDArray[np.int64]
-    ask: NDArray[np.int64]
-    bid: NDArray[np.int64]
 
 
 class Feed:
@@ -59,7 +43,8 @@ class Feed:
         self._heard = tape.kind == _EVENT
         self._trades: Collection[Symbol] | None = None
         self._quotes: Collection[Symbol] | None = None
-        self._columns: dict[Symbol, IssueColumns] = {}
+        self._received: dict[Symbol, NDArray[np.int64]] = {}
+        """When each trade of an issue is received (ns UTC)."""
         self._asked: tuple[Symbol, int, int] | None = None
         """The stretch that was asked for last, and what it was."""
         self._answer: Trades | None = None
@@ -182,33 +167,22 @@ class Feed:
         if asked == self._asked:
             return self._answer
         self._asked, self._answer = asked, None
-        columns = self.columns(symbol)
-        first, last = columns.rows.searchsorted((begin, end)).tolist()
+        first, last = self.issues[symbol].trades.searchsorted((begin, end)).tolist()
         if first == last:
             return None
         part = slice(first, last)
-        self._answer = Trades(
-            symbol,
-            columns.at[part],
-            columns.time[part],
-            columns.price[part],
-            columns.quantity[part],
-            columns.aggressor[part],
-            columns.auction[part],
-            columns.volume[part],
-            columns.value[part],
-            columns.ask[part],
-            columns.bid[part],
-        )
+        prints = (each[part] for each in self.prints(symbol))
+        self._answer = Trades._make((symbol, self._receipts(symbol)[part], *prints, None))
         return self._answer
 
-    def columns(self, symbol: Symbol) -> IssueColumns:
-        """Return all trades of an issue by column."""
-        found = self._columns.get(symbol)
+    def prints(self, symbol: Symbol) -> Prints:
+        """Return all trades of an issue by column, those of the rows ``issues[symbol].trades``."""
+        return self._layout.prints(symbol)
+
+    def _receipts(self, symbol: Symbol) -> NDArray[np.int64]:
+        found = self._received.get(symbol)
         if found is None:
-            rows = self.issues[symbol].trades
-            prints = self._layout.prints(symbol)
-            found = self._columns[symbol] = IssueColumns(rows, self.seen[rows], *prints)
+            found = self._received[symbol] = self.seen[self.issues[symbol].trades]
         return found
 
     def newest_at(self, rows: NDArray[np.int64], kinds: Collection[int]) -> int:
@@ -221,7 +195,7 @@ class Feed:
 
     def nth_trade(self, symbol: Symbol, begin: int, count: int) -> int | None:
         """Return the row of an issue's trade behind ``count`` more from row ``begin`` on."""
-        rows = self.columns(symbol).rows
+        rows = self.issues[symbol].trades
         place = int(rows.searchsorted(begin)) + count
         return int(rows[place]) if place < len(rows) else None
 

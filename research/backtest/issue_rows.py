@@ -28,7 +28,10 @@ class Issue(NamedTuple):
 
 
 class Prints(NamedTuple):
-    """An issue's trades by column, one row each; ``time`` in whole seconds, as ns UTC."""
+    """An issue's trades by column, in the order of ``Trades``, one row each.
+
+    ``time`` is in whole seconds, as ns UTC.
+    """
 
     time: NDArray[np.int64]
     price: NDArray[np.int64]

@@ -84,16 +84,16 @@ def backfill_at(session: TradingSession) -> int:
 
 def minutes(feed: Feed, symbol: Symbol, session: SessionOpened, at: int) -> MinuteHistory | None:
     """Return an issue's completed minutes up to an instant, ``None`` without a trade."""
-    columns, tape = feed.columns(symbol), feed.tape
-    starts = tape.at[columns.rows] // _MINUTE * _MINUTE
+    prints = feed.prints(symbol)
+    starts = feed.tape.at[feed.issues[symbol].trades] // _MINUTE * _MINUTE
     end = int(np.searchsorted(starts, at - at % _MINUTE))
     if not end:
         return None
     begins = np.flatnonzero(np.diff(starts[:end], prepend=-1)).tolist()
     bars = []
     for first, last in zip(begins, (*begins[1:], end), strict=True):
-        prices = columns.price[first:last]
-        quantities = columns.quantity[first:last]
+        prices = prints.price[first:last]
+        quantities = prints.quantity[first:last]
         bars.append(
             Bar(
                 int(starts[first]),
