@@ -20,7 +20,10 @@ def test_they_are_different_and_can_be_listened_on() -> None:
             server.bind(("127.0.0.1", port))
 
 
-@pytest.mark.skipif(not KERNEL_RANGE.exists(), reason="the kernel does not tell its range")
 def test_the_kernel_gives_them_to_nobody() -> None:
+    if not KERNEL_RANGE.exists():
+        pytest.skip("the kernel does not tell its range")
     first = int(KERNEL_RANGE.read_text(encoding="ascii").split()[0])
+    if first < 20_000:
+        pytest.skip(f"the kernel gives away ports from {first} on: there is no room below")
     assert max(free_ports(50)) < first
